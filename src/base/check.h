@@ -1,0 +1,19 @@
+// Internal consistency checks. A failed check is a bug in Octet and throws kInternal; input from
+// files and requests is validated with typed errors instead, never with these.
+#pragma once
+
+#include "base/format.h"
+#include "octet/error.h"
+
+namespace octet {
+[[noreturn]] void check_failed(const char* file, int line, const char* condition,
+                               const std::string& detail);
+}  // namespace octet
+
+/// Throws Error(kInternal) when the condition is false; further arguments are a printf message.
+#define OCTET_CHECK(condition, ...)                                                          \
+  do {                                                                                       \
+    if (!(condition)) {                                                                      \
+      ::octet::check_failed(__FILE__, __LINE__, #condition, ::octet::format("" __VA_ARGS__)); \
+    }                                                                                        \
+  } while (false)
