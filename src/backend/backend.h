@@ -1,0 +1,51 @@
+// Backend: one in-order stream of ops on one device, with that device's memory services.
+//
+// A Backend belongs to one thread (the worker); kernels may use threads of their own inside an op.
+// Errors: Error(kOutOfMemory) from allocate, Error(kDevice) from a broken device,
+// Error(kUnsupported) from prepare for weights that the device cannot compute as asked.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "backend/ops.h"
+#include "tensor/arena.h"
+
+namespace octet {
+
+struct DeviceInfo {
+  std::string kind;          // "cpu", "cuda", "null"
+  std::string name;          // "Intel(R) Xeon(R) ...", "NVIDIA H200"
+  std::string capabilities;  // "avx512-bf16", "sm_90"
+  std::size_t memory = 0;    // bytes free at creation; 0 when unknown
+  bool native_bf16 = false;
+  bool native_fp8 = false;
+  int threads = 1;
+};
+
+class Backend : public Ops {
+ public:
+  [[nodiscard]] virtual DeviceInfo info() const = 0;
+  /// Uninitialised device memory, freed by the Buffer's destructor.
+  [[nodiscard]] virtual Buffer allocate(std::size_t bytes) = 0;
+  /// Host to device, dense bytes of dst.
+  virtual void upload(const Tensor& dst, std::span<const std::byte> src) = 0;
+  /// Device to host; waits for the work queued before it.
+  virtual void download(std::span<std::byte> dst, const Tensor& src) = 0;
+  /// Converts, packs and uploads a linear or convolution weight, once, at load. A weight that is
+  /// not FP8 computes as kBF16 when kW8A16 or kFP8 is asked for: Weight::compute says what it got.
+  [[nodiscard]] virtual Weight prepare(const HostWeight& weight, Compute compute) = 0;
+  /// dtype of tensors between layers (residual streams, q/k/v, branch outputs) under `compute`.
+  [[nodiscard]] virtual DType stream_dtype(Compute compute) const = 0;
+  /// Waits for all queued work; surfaces asynchronous errors.
+  virtual void synchronize() = 0;
+};
+
+/// What goes down the call tree of a forward pass: where to compute and where to put results.
+struct Ctx {
+  Backend& backend;
+  Arena& arena;
+};
+
+}  // namespace octet

@@ -1,0 +1,66 @@
+// Weights on their way from a checkpoint into a backend.
+//
+// HostWeight is what a checkpoint says: codes, scales and bias in host memory. Weight is what a
+// backend made of it, once, at load: converted, packed and uploaded, immutable afterwards and
+// shared by all threads. True value of an FP8 weight = code * scale (stored scale = value/code).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/buffer.h"
+#include "tensor/tensor.h"
+
+namespace octet {
+
+/// In which numbers a layer computes.
+/// kF32: everything FP32. kBF16: weights and layer inputs BF16. kW8A16: FP8 weights stay FP8 in
+/// memory, layer inputs BF16. kFP8: FP8 weights and FP8 layer inputs. Accumulation is FP32 always.
+enum class Compute : std::uint8_t { kF32, kBF16, kW8A16, kFP8 };
+[[nodiscard]] const char* name_of(Compute compute);  // "f32", "bf16", "w8a16", "fp8"
+
+enum class ScaleKind : std::uint8_t { kNone, kTensor, kRow, kBlock };
+
+/// One linear or convolution weight as the checkpoint holds it.
+struct HostWeight {
+  std::string name;                // tensor name, for messages
+  DType dtype = DType::kF32;       // of `data`
+  std::vector<std::int64_t> dims;  // linear: [out, in]; convolution: [out, in, kh, kw]
+  std::vector<std::byte> data;     // dense, row-major
+  ScaleKind scale_kind = ScaleKind::kNone;
+  std::vector<float> scale;          // kTensor: 1; kRow: out; kBlock: ceil(out/b)*ceil(in/b)
+  std::int64_t block = 0;            // side b of a kBlock scale
+  std::vector<float> bias;           // empty: none
+  std::optional<float> input_scale;  // static activation scale; empty: dynamic, per token
+};
+
+/// Backend-private packed form.
+struct PackedWeight {
+  virtual ~PackedWeight() = default;
+};
+
+/// A prepared linear (kh == kw == 1) or convolution weight.
+struct Weight {
+  std::int64_t out = 0;
+  std::int64_t in = 0;
+  std::int64_t kernel = 1;           // side of the convolution window
+  Compute compute = Compute::kF32;   // effective: what this layer really does
+  DType stored = DType::kF32;        // dtype of the weight in memory
+  DType input = DType::kF32;         // dtype that linear()/conv2d() wants as x
+  std::optional<float> input_scale;  // set: x uses this one scale instead of a scale per token
+  std::size_t bytes = 0;             // memory held
+  std::shared_ptr<const PackedWeight> packed;
+};
+
+/// A norm weight, an embedding table, a position table: read by element, never multiplied as a
+/// matrix.
+struct Parameter {
+  Tensor value;
+  std::shared_ptr<const Buffer> memory;
+};
+
+}  // namespace octet
