@@ -1,0 +1,65 @@
+// Engine: a loaded model on a device, ready to generate pictures.
+//
+//   octet::Engine engine(octet::EngineOptions{.model = "emoji"});
+//   octet::GenerateResult r = engine.generate({.prompt = "a red apple"}, {});
+//
+// Ownership: the engine owns weights, device memory and threads. Thread-safety: one thread at a
+// time. Errors: octet::Error; see error.h.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "octet/request.h"
+
+namespace octet {
+
+struct EngineOptions {
+  std::string model = "emoji";         // a built-in name, or the path of a diffusers folder
+  std::optional<std::string> variant;  // "fp8", "fp16", "bf16", "fp32"; empty: what is there
+  std::string device = "auto";         // "auto", "cpu", "cuda", "cuda:1"
+  std::string compute = "auto";        // "auto", "f32", "bf16", "w8a16", "fp8"
+  int threads = 0;                     // CPU threads; 0: all that this process may use
+};
+
+/// One part of the pipeline as it was loaded.
+struct ComponentInfo {
+  std::string name;          // "transformer", "text_encoder", ..., "vae"
+  std::string architecture;  // "sd3.5-large-like MMDiT, 5 blocks, width 320"
+  std::string stored;        // dtype of most of its weights in the file
+  std::string compute;       // in which numbers it computes
+  std::string reason;        // why the two differ; empty if they do not
+  std::size_t bytes = 0;     // memory held by its weights
+};
+
+struct ModelInfo {
+  std::string name;
+  std::string path;  // folder, or "built-in"
+  std::string variant;
+  std::string digest;  // SHA-256 over names and contents of the model's files
+  std::vector<ComponentInfo> components;
+  std::string device;  // "cpu: Intel(R) ... (avx512, 2 threads)"
+  double load_seconds = 0;
+};
+
+class Engine {
+ public:
+  explicit Engine(const EngineOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  [[nodiscard]] const ModelInfo& model() const;
+  [[nodiscard]] GenerateResult generate(const GenerateRequest& request, const GenerateHooks& hooks);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Names that `model` accepts besides paths.
+[[nodiscard]] std::vector<std::string> builtin_models();
+
+}  // namespace octet
