@@ -1,0 +1,85 @@
+// WeightReader: strict access to the tensors of one component.
+//
+// A model asks for each tensor by name and shape. What is missing is noted and answered with
+// zeros; finish() then refuses the model, naming both the missing tensors and those that nobody
+// asked for, so that no tensor is ever silently ignored. Harmless extras stand in one table with
+// the reason (kIgnoredTensors in weight_reader.cc). Scales stored beside FP8 weights are read with
+// them; one function knows their spellings.
+//
+// Not thread-safe. Errors: Error(kModelMismatch) for names and shapes, Error(kCorruptFile) for
+// values that cannot be (non-finite or non-positive scales), Error(kUnsupported) for dtypes.
+#pragma once
+
+#include <initializer_list>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/weight.h"
+#include "checkpoint/safetensors.h"
+
+namespace octet {
+
+/// A tensor's bytes in host memory, for tables that are used in their stored dtype.
+struct HostTensor {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<std::int64_t> dims;
+  std::vector<std::byte> data;
+};
+
+class WeightReader {
+ public:
+  /// `component` is used in messages ("transformer"). Tensors of all files (shards) together; the
+  /// same name in two files is refused.
+  WeightReader(std::string component, std::vector<SafetensorsFile> files);
+
+  [[nodiscard]] bool has(const std::string& name) const { return find(name) != nullptr; }
+  /// Dimensions as stored; throws kModelMismatch when the tensor is absent. Does not mark as read.
+  [[nodiscard]] std::vector<std::int64_t> dims(const std::string& name) const;
+  /// 1 + the largest number N in names that start with `prefix` + "N."; 0 when there is none.
+  [[nodiscard]] int count(const std::string& prefix) const;
+
+  /// `name`.weight [out, in] with scales, and `name`.bias when `bias`.
+  [[nodiscard]] HostWeight linear(const std::string& name, std::int64_t out, std::int64_t in,
+                                  bool bias);
+  /// Several linears of equal input stacked by rows (q, k, v). Different scales become row scales.
+  [[nodiscard]] HostWeight stacked(std::initializer_list<std::string> names, std::int64_t out_each,
+                                   std::int64_t in, bool bias);
+  /// `name`.weight [out, in, k, k] and `name`.bias; a stored [out, in] is read as k = 1.
+  [[nodiscard]] HostWeight conv(const std::string& name, std::int64_t out, std::int64_t in,
+                                std::int64_t kernel);
+  /// A vector decoded to FP32 (norm weights).
+  [[nodiscard]] std::vector<float> vector(const std::string& name, std::int64_t size);
+  /// A table in its stored dtype; FP8 is decoded to BF16 with its scale.
+  [[nodiscard]] HostTensor table(const std::string& name, std::vector<std::int64_t> dims);
+
+  /// Throws kModelMismatch when anything was missing or stayed unread.
+  void finish() const;
+
+  /// Bytes per stored dtype of all tensors, for "what is this file".
+  [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> dtype_bytes() const;
+
+ private:
+  struct Entry {
+    const SafetensorsFile* file;
+    const TensorInfo* info;
+  };
+  [[nodiscard]] const TensorInfo* find(const std::string& name) const;
+  const Entry* take(const std::string& name, const std::vector<std::int64_t>& dims, bool exact);
+  std::vector<float> floats(const std::string& name, const std::vector<std::int64_t>& dims);
+  HostWeight weight(const std::string& name, const std::vector<std::int64_t>& dims, bool bias);
+  void attach_scales(HostWeight& weight, const std::string& layer);
+  std::vector<float> scale_values(const Entry& entry);
+  void check_plain_cast(const HostWeight& weight) const;
+
+  std::string component_;
+  std::vector<SafetensorsFile> files_;
+  std::map<std::string, Entry> entries_;
+  std::set<std::string> read_;
+  std::vector<std::string> missing_;
+};
+
+}  // namespace octet
