@@ -1,0 +1,103 @@
+#include "text/json_document.h"
+
+#include <utility>
+
+#include "base/format.h"
+#include "octet/error.h"
+#include "text/tokenizer_spec.h"
+
+namespace octet::json {
+namespace {
+
+constexpr int kMaxDepth = 64;
+
+/// Deepest nesting of brackets outside of strings; need not be valid JSON.
+int nesting_depth(std::string_view text) {
+  int depth = 0, deepest = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+    if (deepest > kMaxDepth) break;
+  }
+  return deepest;
+}
+
+}  // namespace
+
+Value parse(std::string_view text, const std::string& file) {
+  if (nesting_depth(text) > kMaxDepth) {
+    throw Error(Code::kCorruptFile, format("%s: expected JSON of at most %d levels, found more",
+                                           excerpt(file).c_str(), kMaxDepth));
+  }
+  try {
+    return Value::parse(text.begin(), text.end());
+  } catch (const Value::exception& error) {
+    throw Error(Code::kCorruptFile,
+                format("%s: expected valid JSON, found: %s", excerpt(file).c_str(),
+                       excerpt(error.what(), 160).c_str()));
+  }
+}
+
+void fail(const std::string& file, std::string_view field, std::string_view expected,
+          const Value* found) {
+  std::string shown = "nothing";
+  if (found) {
+    shown = found->is_structured() ? format("an %s of %zu", found->type_name(), found->size())
+                                   : found->dump(-1, ' ', true, Value::error_handler_t::replace);
+  }
+  throw Error(Code::kCorruptFile, format("%s: %s: expected %s, found %s", excerpt(file).c_str(),
+                                         excerpt(std::string(field)).c_str(),
+                                         std::string(expected).c_str(), excerpt(shown).c_str()));
+}
+
+const Value* find(const Value& object, std::string_view key, const std::string& file) {
+  if (!object.is_object()) fail(file, key, "to be a member of an object", &object);
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+const Value& require_object(const Value& value, const std::string& file, std::string_view field) {
+  if (!value.is_object()) fail(file, field, "an object", &value);
+  return value;
+}
+
+const Value& require_array(const Value& value, const std::string& file, std::string_view field) {
+  if (!value.is_array()) fail(file, field, "an array", &value);
+  return value;
+}
+
+std::string require_string(const Value& value, const std::string& file, std::string_view field) {
+  if (!value.is_string()) fail(file, field, "a string", &value);
+  return value.get<std::string>();
+}
+
+std::int32_t require_id(const Value& value, const std::string& file, std::string_view field) {
+  const bool valid = value.is_number_unsigned() &&
+                     value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kMaxTokenId);
+  if (!valid) fail(file, field, format("a token id from 0 to %d", kMaxTokenId), &value);
+  return value.get<std::int32_t>();
+}
+
+std::string string_or(const Value& object, std::string_view key, std::string fallback,
+                      const std::string& file) {
+  const Value* value = find(object, key, file);
+  return value ? require_string(*value, file, key) : std::move(fallback);
+}
+
+bool bool_or(const Value& object, std::string_view key, bool fallback, const std::string& file) {
+  const Value* value = find(object, key, file);
+  if (value && !value->is_boolean()) fail(file, key, "true or false", value);
+  return value ? value->get<bool>() : fallback;
+}
+
+}  // namespace octet::json
