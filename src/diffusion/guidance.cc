@@ -1,0 +1,68 @@
+#include "diffusion/guidance.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/format.h"
+#include "octet/error.h"
+
+namespace octet {
+namespace {
+
+// Beyond any use, yet far from FP32 overflow.
+constexpr double kMaxScale = 1000.0;
+
+void check_range(const char* name, double value, double low, double high) {
+  if (value >= low && value <= high) return;  // false for NaN
+  throw Error(Code::kInvalidArgument,
+              format("%s: expected %g..%g, found %g", name, low, high, value));
+}
+
+}  // namespace
+
+Guidance::Guidance(GuidanceOptions options, int blocks, int steps)
+    : options_(std::move(options)), steps_(steps) {
+  check_range("guidance", options_.scale, 0.0, kMaxScale);
+  check_range("skip-scale", options_.skip_scale, 0.0, kMaxScale);
+  check_range("skip-start", options_.skip_start, 0.0, 1.0);
+  check_range("skip-end", options_.skip_end, 0.0, 1.0);
+  std::vector<int>& layers = options_.skip_layers;
+  std::sort(layers.begin(), layers.end());
+  layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
+  if (layers.empty() || (layers.front() >= 0 && layers.back() < blocks)) return;
+  throw Error(Code::kInvalidArgument,
+              format("skip-layers: expected blocks 0..%d, found %d", blocks - 1,
+                     layers.front() < 0 ? layers.front() : layers.back()));
+}
+
+bool Guidance::uses_skipped(int step) const {
+  return uses_uncond() && !options_.skip_layers.empty() && options_.skip_scale > 0.0 &&
+         step > steps_ * options_.skip_start && step < steps_ * options_.skip_end;
+}
+
+bool Guidance::uses_skipped() const {
+  for (int step = 0; step < steps_; ++step) {
+    if (uses_skipped(step)) return true;
+  }
+  return false;
+}
+
+GuidanceCoefficients Guidance::coefficients(int step) const {
+  if (!uses_uncond()) return {};
+  const double g = options_.scale;
+  const double k = uses_skipped(step) ? options_.skip_scale : 0.0;
+  return {static_cast<float>(1.0 - g), static_cast<float>(g + k), static_cast<float>(-k)};
+}
+
+BatchGuidance gather_guidance(std::span<const GuidanceCoefficients> rows) {
+  BatchGuidance batch;
+  for (const GuidanceCoefficients& row : rows) {
+    batch.uncond.push_back(row.uncond);
+    batch.cond.push_back(row.cond);
+    batch.skipped.push_back(row.skipped);
+  }
+  return batch;
+}
+
+}  // namespace octet
