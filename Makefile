@@ -1,0 +1,93 @@
+# Octet: a thin front for CMake, CTest and the scripts in tools/. `make help` lists the targets.
+# Every target installs what it needs first (tools/deps.sh; a few milliseconds when nothing is
+# missing) and works from a fresh clone.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+
+JOBS ?= $(shell tools/jobs.sh)
+PROMPT ?= a red apple on a blue background
+OUT ?= out.png
+ARGS ?=
+export JOBS PROMPT OUT
+
+# The tests are compiled only by the targets that run them, so `make run` needs neither gtest nor
+# their build time. Both kinds of target share build/.
+CONFIGURE_PRODUCT = [ -f build/build.ninja ] || cmake --preset release -DOCTET_TESTS=OFF
+CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
+
+.PHONY: help deps build run test check format test-full asan tsan fuzz faults soak release-check \
+        quality golden bench clean
+
+help: ## list the targets
+	@echo 'make run PROMPT="a red apple on a blue background"   is the way in. All targets:'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-16s %s\n", $$1, $$2}'
+	@echo 'Variables: PROMPT, OUT and ARGS for run (ARGS="--seed 3"), JOBS for the compilers.'
+
+deps: ## install the Debian packages that building and testing need
+	@tools/deps.sh test
+
+build: ## build the program: build/octet
+	@tools/deps.sh build
+	@$(CONFIGURE_PRODUCT)
+	@ninja -C build -j $(JOBS) octet
+
+run: build ## draw PROMPT into out.png
+	@build/octet generate "$$PROMPT" -o "$$OUT" $(ARGS)
+	@echo "The picture is in $$OUT"
+
+test: ## build everything and run the tests
+	@tools/deps.sh test
+	@$(CONFIGURE_TESTS)
+	@ninja -C build -j $(JOBS)
+	@ctest --test-dir build --output-on-failure -j $(JOBS)
+
+check: ## format, static analysis, sizes, include direction, repository hygiene
+	@tools/deps.sh check
+	@tools/format.sh --check
+	@python3 tools/test_checks.py --quiet
+	@python3 tools/check_includes.py
+	@python3 tools/check_size.py
+	@python3 tools/check_repo.py
+	@$(CONFIGURE_TESTS) >/dev/null
+	@python3 tools/tidy.py --build build --jobs $(JOBS)
+
+format: ## rewrite the sources with clang-format
+	@tools/deps.sh check
+	@tools/format.sh
+
+test-full: asan tsan fuzz faults ## sanitizers, fuzzers and planted faults
+
+asan: ## the tests under the address and undefined-behaviour sanitizers
+	@tools/sanitize.sh asan
+
+tsan: ## the tests under the thread sanitizer
+	@tools/sanitize.sh tsan
+
+fuzz: ## every fuzzer for FUZZ_SECONDS (60)
+	@tools/deps.sh full
+	@tools/fuzz.sh
+
+faults: ## plant each known fault and see a test fail
+	@tools/deps.sh test
+	@tests/faults/run.sh
+
+soak: ## generate for SOAK_SECONDS (600) in one process and watch its memory
+	@tools/soak.sh
+
+release-check: ## both commands of the README in a fresh Debian 12 root (needs root)
+	@tools/clean_room.sh
+
+quality: build ## measure the emoji model's pictures (training/quality.py)
+	@tools/quality.sh
+
+golden: ## regenerate the golden fixtures from the reference implementation
+	@tools/golden.sh
+
+bench: ## time the program and its operators
+	@tools/bench.sh
+
+clean: ## remove everything that was built
+	rm -rf build build-asan build-tsan build-fuzz build-faults build-debug
