@@ -21,11 +21,11 @@ EDGES = {
     "backend/cpu": ["backend"],
     "backend/null": ["backend"],
     "backend/cuda": ["backend"],
-    "checkpoint": ["tensor"],
+    "checkpoint": ["backend"],  # HostWeight, the form in which weights reach a backend
     "text": ["base"],
     "image": ["base"],
     "model": ["backend", "checkpoint"],
-    "diffusion": ["backend"],
+    "diffusion": ["base"],
     "pipeline": ["model", "diffusion", "text"],
     "engine": ["pipeline", "image", "backend/null"],
     "api": ["engine", "image"],
