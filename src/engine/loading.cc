@@ -1,0 +1,266 @@
+#include "engine/loading.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+
+namespace octet {
+namespace {
+
+constexpr std::array<const char*, 3> k16Bit = {"fp16", "bf16", ""};
+
+[[noreturn]] void unknown(const char* field, const std::string& expected,
+                          const std::string& found) {
+  throw Error(Code::kInvalidArgument,
+              std::string(field) + ": expected " + expected + ", found " + excerpt(found));
+}
+
+std::string list(const Variants& variants) {
+  std::string text;
+  for (const auto& [name, files] : variants) {
+    text += (text.empty() ? "" : ", ") + (name.empty() ? std::string("unnamed") : name);
+  }
+  return text.empty() ? "none" : text;
+}
+
+// The dtype that a variant's label promises.
+const char* promised_dtype(const std::string& variant) {
+  if (variant == "fp8") return "F8_E4M3";
+  if (variant == "fp16") return "F16";
+  if (variant == "bf16") return "BF16";
+  if (variant == "fp32") return "F32";
+  return nullptr;
+}
+
+/// One component being loaded: its weights, stored dtype and label.
+struct Source {
+  std::string component;
+  std::string variant;
+  std::string stored;  // dtype of most bytes
+  WeightReader reader;
+};
+
+Source open_source(const ModelFolder& folder, const std::string& component,
+                   const std::string& variant) {
+  WeightReader reader = folder.open(component, variant);
+  const auto bytes = reader.dtype_bytes();
+  if (bytes.empty()) {
+    throw Error(Code::kModelMismatch, component + ": expected tensors, found none");
+  }
+  const std::string stored = bytes[0].first;
+  const char* promised = promised_dtype(variant);
+  if (promised != nullptr && stored != promised && !(variant == "fp8" && stored == "F8_E5M2")) {
+    throw Error(Code::kModelMismatch,
+                format("%s: files labelled \"%s\": expected mostly %s, found mostly %s",
+                       component.c_str(), variant.c_str(), promised, stored.c_str()));
+  }
+  return {component, variant, stored, std::move(reader)};
+}
+
+// The asked-for variant; unasked, the plain files, else FP8, else whatever is there alone.
+std::string transformer_variant(const ModelFolder& folder,
+                                const std::optional<std::string>& asked) {
+  const Variants all = folder.variants("transformer");
+  if (all.empty()) {
+    throw Error(Code::kModelMismatch,
+                folder.files().location() + ": transformer: expected safetensors, found none");
+  }
+  if (asked) {
+    if (all.count(*asked) != 0) return *asked;
+    throw Error(Code::kModelMismatch, format("variant: transformer: expected \"%s\", found %s",
+                                             asked->c_str(), list(all).c_str()));
+  }
+  for (const char* name : {"", "fp8"}) {
+    if (all.count(name) != 0) return name;
+  }
+  if (all.size() == 1) return all.begin()->first;
+  throw Error(Code::kModelMismatch, "variant: expected a choice by --variant, found " + list(all));
+}
+
+// Encoders and VAE: "fp8" means an FP8 transformer between 16-bit parts; other variants mean that
+// precision throughout. Unasked, 16-bit files under whichever label.
+std::string part_variant(const ModelFolder& folder, const std::string& component,
+                         const std::optional<std::string>& asked) {
+  const Variants all = folder.variants(component);
+  if (all.empty()) {
+    throw Error(Code::kModelMismatch, folder.files().location() + ": " + component +
+                                          ": expected safetensors, found none");
+  }
+  if (asked && *asked != "fp8" && !asked->empty()) {
+    if (all.count(*asked) != 0) return *asked;
+    throw Error(Code::kModelMismatch, format("variant: %s: expected \"%s\", found %s",
+                                             component.c_str(), asked->c_str(), list(all).c_str()));
+  }
+  for (const char* name : k16Bit) {
+    if (all.count(name) != 0) return name;
+  }
+  if (all.size() == 1) return all.begin()->first;
+  throw Error(Code::kModelMismatch, format("variant: %s: expected 16-bit weights, found %s",
+                                           component.c_str(), list(all).c_str()));
+}
+
+bool stored_fp8(const Source& s) { return s.stored == "F8_E4M3" || s.stored == "F8_E5M2"; }
+
+Compute transformer_compute(const std::string& asked, const Source& s, const Backend& backend) {
+  const bool fp8 = stored_fp8(s);
+  if (asked == "f32") return Compute::kF32;
+  if (asked == "bf16") return Compute::kBF16;
+  if (asked == "auto") {
+    if (!fp8) return Compute::kBF16;
+    return backend.info().native_fp8 ? Compute::kFP8 : Compute::kW8A16;
+  }
+  if (asked != "w8a16" && asked != "fp8")
+    unknown("compute", "auto, f32, bf16, w8a16 or fp8", asked);
+  if (!fp8) {
+    throw Error(Code::kInvalidArgument,
+                format("compute: %s needs an FP8 transformer, found %s (see --variant)",
+                       asked.c_str(), s.stored.c_str()));
+  }
+  return asked == "fp8" ? Compute::kFP8 : Compute::kW8A16;
+}
+
+std::string reason(const Source& s, Compute compute, const Backend& backend) {
+  if (compute == Compute::kF32) return s.stored == "F32" ? "" : "asked for";
+  if (compute == Compute::kW8A16) {
+    return backend.info().native_fp8
+               ? "asked for"
+               : "no FP8 units on this device: weights stay FP8, inputs are 16-bit";
+  }
+  if (compute == Compute::kBF16 && s.stored == "F16") {
+    return "weights stay F16, inputs are BF16, sums are F32";
+  }
+  if (compute == Compute::kBF16 && s.stored == "F32") return "asked for 16-bit computing";
+  return "";
+}
+
+/// Loads components one after the other and keeps the account of them.
+class ModelLoader {
+ public:
+  ModelLoader(const ModelFolder& folder, Backend& backend, const std::optional<std::string>& asked)
+      : folder_(folder), backend_(backend), asked_(asked) {}
+
+  LoadedModel load(const std::string& compute) {
+    check_parts();
+    Source transformer = open_source(folder_, "transformer", transformer_variant(folder_, asked_));
+    const Compute main = transformer_compute(compute, transformer, backend_);
+    part_compute_ = main == Compute::kF32 ? Compute::kF32 : Compute::kBF16;
+    info_.variant = transformer.variant;
+    Mmdit mmdit = component<Mmdit>(transformer, main);
+    info_.components.back().architecture = mmdit.config().describe();
+    Models models{.text = load_text(),
+                  .mmdit = std::move(mmdit),
+                  .vae = load_part<Vae>("vae", folder_.vae_options()),
+                  .defaults = {}};
+    models.defaults = folder_.defaults(models.mmdit.config());
+    check_fit(models);
+    limit_t5_length(models);
+    info_.name = folder_.name();
+    info_.path = folder_.files().location();
+    info_.digest = folder_.digest(weight_files_);
+    return {.models = std::move(models), .info = std::move(info_), .transformer_compute = main};
+  }
+
+ private:
+  // All parts that the pipeline cannot do without, before anything is read.
+  void check_parts() const {
+    for (const char* part : {"transformer", "vae", "text_encoder", "text_encoder_2"}) {
+      if (folder_.has_component(part)) continue;
+      throw Error(Code::kModelMismatch,
+                  folder_.files().location() + ": " + part +
+                      ": expected a folder with safetensors weights, found none");
+    }
+  }
+
+  template <typename Model, typename... Options>
+  Model component(Source& source, Compute compute, const Options&... options) {
+    Model model(Loader{source.reader, backend_, compute}, options...);
+    source.reader.finish();
+    const auto files = folder_.variants(source.component).at(source.variant);
+    weight_files_.insert(weight_files_.end(), files.begin(), files.end());
+    ComponentInfo c;
+    c.name = source.component;
+    c.stored = source.stored;
+    c.compute = name_of(compute);
+    c.reason = reason(source, compute, backend_);
+    for (const auto& [dtype, bytes] : source.reader.dtype_bytes()) c.bytes += bytes;
+    info_.components.push_back(std::move(c));
+    return model;
+  }
+
+  template <typename Model, typename Options>
+  Model load_part(const std::string& name, const Options& options) {
+    Source source = open_source(folder_, name, part_variant(folder_, name, asked_));
+    return component<Model>(source, part_compute_, options);
+  }
+
+  TextModels load_text() {
+    TextModels t{.clip_l_tokenizer = ClipTokenizer::load(folder_.tokenizer("tokenizer")),
+                 .clip_g_tokenizer = ClipTokenizer::load(folder_.tokenizer("tokenizer_2")),
+                 .t5_tokenizer = {},
+                 .clip_l = load_part<ClipTextEncoder>(
+                     "text_encoder", folder_.clip_options("text_encoder", Act::kQuickGelu)),
+                 .clip_g = load_part<ClipTextEncoder>(
+                     "text_encoder_2", folder_.clip_options("text_encoder_2", Act::kGeluErf)),
+                 .t5 = {}};
+    if (folder_.has_component("text_encoder_3")) {
+      t.t5_tokenizer = T5Tokenizer::load(folder_.tokenizer("tokenizer_3"));
+      t.t5 = load_part<T5Encoder>("text_encoder_3", folder_.t5_options());
+    }
+    return t;
+  }
+
+  static void require_fit(const char* a, std::int64_t expected, const char* b, std::int64_t found) {
+    if (expected == found) return;
+    throw Error(Code::kModelMismatch,
+                format("%s: expected %lld from %s, found %lld", a, static_cast<long long>(expected),
+                       b, static_cast<long long>(found)));
+  }
+
+  // Parts of different models differ in their widths.
+  static void check_fit(const Models& m) {
+    const MmditConfig& c = m.mmdit.config();
+    require_fit("transformer: pooled width", c.pooled_width, "both CLIP encoders together",
+                m.text.clip_l.pooled_width() + m.text.clip_g.pooled_width());
+    if (m.text.t5) {
+      require_fit("transformer: text width", c.text_width, "the T5 encoder", m.text.t5->width());
+    }
+    if (m.text.clip_l.width() + m.text.clip_g.width() > c.text_width) {
+      throw Error(Code::kModelMismatch,
+                  format("transformer: text width: expected at least both CLIP widths, found %lld",
+                         static_cast<long long>(c.text_width)));
+    }
+    require_fit("transformer: latent channels", c.in_channels, "the vae", m.vae.latent_channels());
+    for (const auto* part : {&m.text.clip_l, &m.text.clip_g}) {
+      const ClipTokenizer& tokenizer =
+          part == &m.text.clip_l ? m.text.clip_l_tokenizer : m.text.clip_g_tokenizer;
+      if (tokenizer.model_max_length() <= part->max_tokens()) continue;
+      throw Error(Code::kModelMismatch,
+                  format("tokenizer: model_max_length: expected at most %lld (positions of the "
+                         "encoder), found %d",
+                         static_cast<long long>(part->max_tokens()), tokenizer.model_max_length()));
+    }
+  }
+
+  // A small model's T5 may have been trained with fewer tokens than diffusers' 256.
+  static void limit_t5_length(Models& m) {
+    const int own = m.text.t5_tokenizer ? m.text.t5_tokenizer->model_max_length() : 0;
+    if (own > 0) m.defaults.t5_length = std::min(m.defaults.t5_length, own);
+  }
+
+  const ModelFolder& folder_;
+  Backend& backend_;
+  const std::optional<std::string>& asked_;
+  Compute part_compute_ = Compute::kF32;
+  ModelInfo info_;
+  std::vector<std::string> weight_files_;
+};
+
+}  // namespace
+
+LoadedModel load_model(const ModelFolder& folder, Backend& backend,
+                       const std::optional<std::string>& variant, const std::string& compute) {
+  return ModelLoader(folder, backend, variant).load(compute);
+}
+
+}  // namespace octet

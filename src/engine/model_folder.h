@@ -1,0 +1,59 @@
+// A diffusers-layout model: which files each component consists of, and what its configs say.
+//
+//   model_index.json
+//   transformer/ vae/ text_encoder/ text_encoder_2/ [text_encoder_3/]   weights and config.json
+//   tokenizer/ tokenizer_2/ [tokenizer_3/]  scheduler/scheduler_config.json  [octet.json]
+//
+// Weights of one variant are "<stem>[.<variant>].safetensors", or shards
+// "<stem>[.<variant>]-00001-of-00002[.<variant>].safetensors". Errors: Error(kModelMismatch) for
+// what is missing, Error(kCorruptFile) for configs that cannot be read, Error(kIo).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/files.h"
+#include "checkpoint/weight_reader.h"
+#include "model/clip.h"
+#include "model/t5.h"
+#include "model/vae.h"
+#include "pipeline/models.h"
+#include "text/tokenizer_files.h"
+
+namespace octet {
+
+/// Files of each variant of one component; the plain name is variant "".
+using Variants = std::map<std::string, std::vector<std::string>>;
+
+class ModelFolder {
+ public:
+  explicit ModelFolder(std::unique_ptr<FileSet> files);
+
+  [[nodiscard]] const FileSet& files() const { return *files_; }
+  /// Whether the folder holds weights of a component ("text_encoder_3").
+  [[nodiscard]] bool has_component(const std::string& component) const;
+  [[nodiscard]] Variants variants(const std::string& component) const;
+  /// Opens the weights of one variant.
+  [[nodiscard]] WeightReader open(const std::string& component, const std::string& variant) const;
+
+  [[nodiscard]] TokenizerFiles tokenizer(const std::string& folder) const;
+  [[nodiscard]] ClipOptions clip_options(const std::string& component, Act fallback) const;
+  [[nodiscard]] T5Options t5_options() const;
+  [[nodiscard]] VaeOptions vae_options() const;
+  /// From octet.json, else the scheduler's shift and the family's published advice.
+  [[nodiscard]] ModelDefaults defaults(const MmditConfig& mmdit) const;
+  [[nodiscard]] std::string name() const;
+
+  /// SHA-256 over the names and sizes of `weights`, their headers and the first 4 KiB of every
+  /// tensor, and the whole of the configs and tokenizers: tells models apart without reading
+  /// gigabytes.
+  [[nodiscard]] std::string digest(const std::vector<std::string>& weights) const;
+
+ private:
+  std::unique_ptr<FileSet> files_;
+};
+
+}  // namespace octet

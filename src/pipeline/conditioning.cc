@@ -1,0 +1,140 @@
+#include "pipeline/conditioning.h"
+
+#include <algorithm>
+
+#include "backend/ops_checked.h"
+#include "base/check.h"
+
+namespace octet {
+namespace {
+
+void note_truncation(const Tokens& t, const char* encoder, const std::string& field,
+                     std::vector<std::string>& warnings) {
+  if (!t.truncated) return;
+  warnings.push_back(field + ": too long for " + encoder + ", which takes " +
+                     std::to_string(t.used) + " tokens; it does not see \"" + excerpt(t.dropped) +
+                     "\"");
+}
+
+std::vector<Tokens> clip_rows(const ClipTokenizer& tokenizer, const std::string& prompt,
+                              const ConditioningOptions& o, const std::string& field) {
+  TokenizeOptions options{.match_pad = o.compat == Compat::kDiffusers, .field = field};
+  if (o.compat == Compat::kComfyUi) return tokenizer.tokenize_chunks(prompt, options);
+  return {tokenizer.tokenize(prompt, options)};
+}
+
+Tokens t5_row(const T5Tokenizer& tokenizer, const std::string& prompt, const ConditioningOptions& o,
+              const std::string& field) {
+  constexpr int kReferenceCharacters = 226;
+  return tokenizer.tokenize(
+      prompt, {.length = o.t5_length,
+               .truncate = o.compat == Compat::kDiffusers,
+               .max_characters = o.compat == Compat::kReference ? kReferenceCharacters : 0,
+               .field = field});
+}
+
+// Ids on the device, checked against the embedding table they index.
+Tensor upload_ids(Ctx ctx, const Tokens& tokens, std::int64_t vocabulary, const char* encoder) {
+  for (const std::int32_t id : tokens.ids) {
+    if (id >= 0 && id < vocabulary) continue;
+    throw Error(Code::kModelMismatch,
+                format("%s: expected token ids below %lld (rows of its embedding), found %d",
+                       encoder, static_cast<long long>(vocabulary), id));
+  }
+  const Tensor ids =
+      ctx.arena.tensor(DType::kI32, {1, static_cast<std::int64_t>(tokens.ids.size())});
+  ctx.backend.upload(ids, std::as_bytes(std::span(tokens.ids)));
+  return ids;
+}
+
+struct ClipTarget {
+  Tensor rows;    // [1, L, width], a slice of the conditioning
+  Tensor pooled;  // [1, width]
+};
+
+void encode_clip(Ctx ctx, const ClipTextEncoder& encoder, std::int32_t eos, const Tokens& tokens,
+                 const ClipTarget& target) {
+  const Arena::Scope scope(ctx.arena);
+  const Tensor ids = upload_ids(ctx, tokens, encoder.vocabulary(), "CLIP text encoder");
+  const auto end = std::find(tokens.ids.begin(), tokens.ids.end(), eos) - tokens.ids.begin();
+  const std::int64_t position = std::min<std::int64_t>(end, ids.dim(1) - 1);
+  encoder.forward(ctx, target.rows, target.pooled, ids, std::span(&position, 1));
+}
+
+// One encoder's columns of the CLIP rows: chunk after chunk; pooled comes from the first.
+void encode_clip_chunks(Ctx ctx, const ClipTextEncoder& encoder, std::int32_t eos,
+                        std::span<const Tokens> chunks, const ClipTarget& target) {
+  std::int64_t begin = 0;
+  for (const Tokens& chunk : chunks) {
+    const Arena::Scope scope(ctx.arena);
+    const auto length = static_cast<std::int64_t>(chunk.ids.size());
+    const bool first = begin == 0;
+    const Tensor pooled =
+        first ? target.pooled : ctx.arena.tensor(DType::kF32, {1, target.pooled.dim(1)});
+    encode_clip(ctx, encoder, eos, chunk,
+                {.rows = slice(target.rows, 1, begin, begin + length), .pooled = pooled});
+    begin += length;
+  }
+}
+
+std::int64_t clip_row_count(const PromptTokens& t) {
+  std::int64_t rows = 0;
+  for (const Tokens& chunk : t.clip_l) rows += static_cast<std::int64_t>(chunk.ids.size());
+  return rows;
+}
+
+}  // namespace
+
+PromptTokens tokenize_prompt(const TextModels& text, const std::string& prompt,
+                             const ConditioningOptions& o, const std::string& field,
+                             std::vector<std::string>& warnings) {
+  PromptTokens t;
+  t.clip_l = clip_rows(text.clip_l_tokenizer, prompt, o, field);
+  t.clip_g = clip_rows(text.clip_g_tokenizer, prompt, o, field);
+  // L and G stand side by side, so the shorter count decides.
+  const std::size_t chunks = std::min(t.clip_l.size(), t.clip_g.size());
+  t.clip_l.resize(chunks);
+  t.clip_g.resize(chunks);
+  note_truncation(t.clip_l[0], "CLIP", field, warnings);
+  if (text.t5) {
+    t.t5.push_back(t5_row(*text.t5_tokenizer, prompt, o, field));
+    note_truncation(t.t5[0], "T5", field, warnings);
+  } else if (o.compat == Compat::kDiffusers) {
+    t.zero_rows = o.t5_length;
+  } else if (o.compat == Compat::kReference) {
+    throw Error(Code::kUnsupported,
+                "compat: the reference needs the T5 encoder, which this model does not have");
+  }
+  return t;
+}
+
+std::int64_t text_rows(const PromptTokens& t) {
+  const std::int64_t t5 = t.t5.empty() ? 0 : static_cast<std::int64_t>(t.t5[0].ids.size());
+  return clip_row_count(t) + t5 + t.zero_rows;
+}
+
+void encode_prompt(Ctx ctx, const TextModels& text, const PromptTokens& tokens, const Tensor& rows,
+                   const Tensor& pooled) {
+  const std::int64_t clip_rows = clip_row_count(tokens);
+  const std::int64_t l = text.clip_l.width();
+  const std::int64_t g = text.clip_g.width();
+  const std::int64_t pooled_l = text.clip_l.pooled_width();
+  const Tensor clip = slice(rows, 1, 0, clip_rows);
+  encode_clip_chunks(ctx, text.clip_l, text.clip_l_tokenizer.eos_id(), tokens.clip_l,
+                     {.rows = slice(clip, 2, 0, l), .pooled = slice(pooled, 1, 0, pooled_l)});
+  encode_clip_chunks(
+      ctx, text.clip_g, text.clip_g_tokenizer.eos_id(), tokens.clip_g,
+      {.rows = slice(clip, 2, l, l + g), .pooled = slice(pooled, 1, pooled_l, pooled.dim(1))});
+  if (l + g < rows.dim(2)) ops::fill(ctx, {.dst = slice(clip, 2, l + g, rows.dim(2))});
+
+  const Tensor rest = slice(rows, 1, clip_rows, rows.dim(1));
+  if (tokens.t5.empty()) {
+    if (rest.dim(1) > 0) ops::fill(ctx, {.dst = rest});
+    return;
+  }
+  const Arena::Scope scope(ctx.arena);
+  const Tensor ids = upload_ids(ctx, tokens.t5[0], text.t5->vocabulary(), "T5 text encoder");
+  text.t5->forward(ctx, rest, ids);
+}
+
+}  // namespace octet

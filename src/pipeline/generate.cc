@@ -1,0 +1,219 @@
+#include "pipeline/generate.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "backend/null/null_backend.h"
+#include "backend/ops_checked.h"
+#include "base/check.h"
+#include "diffusion/rng.h"
+#include "diffusion/schedule.h"
+#include "pipeline/conditioning.h"
+#include "pipeline/sampling.h"
+
+namespace octet {
+namespace {
+
+class Timer {
+ public:
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+void report(const GenerateHooks& hooks, const Progress& progress) {
+  if (hooks.progress && !hooks.progress(progress)) {
+    throw Error(Code::kCancelled, "interrupted");
+  }
+}
+
+FloatArray download(Ctx ctx, const Tensor& t) {
+  FloatArray a;
+  for (int i = 0; i < t.rank; ++i) a.dims.push_back(t.dim(i));
+  a.values.resize(static_cast<std::size_t>(t.numel()));
+  ctx.backend.download(std::as_writable_bytes(std::span(a.values)), t);
+  return a;
+}
+
+void require_finite(const std::vector<float>& values, const std::string& stage) {
+  for (const float v : values) {
+    if (!std::isfinite(v)) {
+      throw Error(Code::kInternal, stage + ": expected finite values, found NaN or infinity");
+    }
+  }
+}
+
+/// One generation: its context, request and what has been made so far.
+class Generation {
+ public:
+  Generation(Ctx ctx, const Models& models, const GenerateRequest& request,
+             const UsedSettings& settings, const GenerateHooks& hooks)
+      : ctx_(ctx), m_(models), request_(request), settings_(settings), hooks_(hooks) {
+    result_.used = settings;
+  }
+
+  GenerateResult run() {
+    const Arena::Scope scope(ctx_.arena);
+    const Guidance guidance = make_guidance();
+    encode_text(guidance.uses_uncond());
+    const Tensor latents = draw_noise();
+    denoise(latents, guidance);
+    decode(latents);
+    result_.activation_peak_bytes = ctx_.arena.peak();
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] Guidance make_guidance() const {
+    return Guidance({.scale = settings_.guidance,
+                     .skip_layers = request_.skip_layers,
+                     .skip_scale = settings_.skip_scale,
+                     .skip_start = settings_.skip_start,
+                     .skip_end = settings_.skip_end},
+                    static_cast<int>(m_.mmdit.config().depth), settings_.steps);
+  }
+
+  void dump(const std::string& name, const Tensor& t) const {
+    if (hooks_.dump) hooks_.dump(name, download(ctx_, t));
+  }
+
+  EncodedPrompt encode(const std::string& prompt, const std::string& field) {
+    const PromptTokens tokens = tokenize_prompt(
+        m_.text, prompt, {.compat = request_.compat, .t5_length = settings_.t5_length}, field,
+        result_.warnings);
+    const MmditConfig& c = m_.mmdit.config();
+    const EncodedPrompt encoded{
+        .text = ctx_.arena.tensor(DType::kF32, {1, text_rows(tokens), c.text_width}),
+        .pooled = ctx_.arena.tensor(DType::kF32, {1, c.pooled_width})};
+    encode_prompt(ctx_, m_.text, tokens, encoded.text, encoded.pooled);
+    require_finite(download(ctx_, encoded.text).values, "text encoders, " + field);
+    require_finite(download(ctx_, encoded.pooled).values, "pooled text, " + field);
+    return encoded;
+  }
+
+  void encode_text(bool with_negative) {
+    const Timer timer;
+    cond_ = encode(request_.prompt, "prompt");
+    dump("prompt_embeds", cond_.text);
+    dump("pooled_prompt_embeds", cond_.pooled);
+    if (with_negative) {
+      uncond_ = encode(request_.negative_prompt, "negative prompt");
+      dump("negative_prompt_embeds", uncond_.text);
+      dump("negative_pooled_prompt_embeds", uncond_.pooled);
+    }
+    result_.seconds.text = timer.seconds();
+    report(hooks_, {.stage = Stage::kText, .step = 1, .steps = 1, .seconds = timer.seconds()});
+  }
+
+  // Drawn on the host in PyTorch's order: the picture does not depend on the device.
+  Tensor draw_noise() {
+    const std::int64_t factor = m_.vae.spatial_factor();
+    const Tensor latents =
+        ctx_.arena.tensor(DType::kF32, {request_.batch, m_.mmdit.config().in_channels,
+                                        settings_.height / factor, settings_.width / factor});
+    std::vector<float> noise;
+    if (request_.noise) {
+      noise = request_.noise->values;
+    } else {
+      noise.resize(static_cast<std::size_t>(latents.numel()));
+      const std::size_t each = noise.size() / static_cast<std::size_t>(request_.batch);
+      for (std::size_t i = 0; i < static_cast<std::size_t>(request_.batch); ++i) {
+        torch_randn(settings_.seed + i, std::span(noise).subspan(i * each, each));
+      }
+    }
+    ctx_.backend.upload(latents, std::as_bytes(std::span(noise)));
+    dump("noise", latents);
+    return latents;
+  }
+
+  void denoise(const Tensor& latents, const Guidance& guidance) {
+    const Timer timer;
+    const std::vector<float> sigmas = make_sigmas(
+        find_schedule(settings_.schedule), settings_.steps, static_cast<double>(settings_.shift));
+    SamplingArgs args{.mmdit = m_.mmdit,
+                      .latents = latents,
+                      .cond = cond_,
+                      .uncond = uncond_,
+                      .guidance = guidance,
+                      .rows = std::vector<Row>(static_cast<std::size_t>(request_.batch),
+                                               Row(find_sampler(settings_.sampler), sigmas)),
+                      .on_step = [&](int step) {
+                        if (hooks_.dump && request_.dump_steps) {
+                          dump("latents." + std::to_string(step), latents);
+                        }
+                        report(hooks_, {.stage = Stage::kDenoise,
+                                        .step = step + 1,
+                                        .steps = settings_.steps,
+                                        .seconds = timer.seconds()});
+                      }};
+    sample(ctx_, args);
+    require_finite(download(ctx_, latents).values, "denoising");
+    dump("latents", latents);
+    result_.seconds.denoise = timer.seconds();
+  }
+
+  // One picture at a time: the decoder's largest stage is many times the size of the picture.
+  void decode(const Tensor& latents) {
+    const Timer timer;
+    const Rounding rounding =
+        request_.compat == Compat::kDiffusers ? Rounding::kNearest : Rounding::kTruncate;
+    FloatArray images{.dims = {latents.dim(0), 3, settings_.height, settings_.width}, .values = {}};
+    for (std::int64_t b = 0; b < latents.dim(0); ++b) {
+      const Arena::Scope scope(ctx_.arena);
+      const Dims dims{1, settings_.height, settings_.width, 3};
+      const Tensor image = ctx_.arena.tensor(DType::kF32, 4, dims);
+      m_.vae.decode(ctx_, image, slice(latents, 0, b, b + 1));
+      require_finite(download(ctx_, image).values, "picture decoding");
+      const Tensor bytes = ctx_.arena.tensor(DType::kU8, 4, dims);
+      ops::to_u8(ctx_, {.dst = bytes, .src = image, .rounding = rounding});
+      Picture picture{.width = settings_.width,
+                      .height = settings_.height,
+                      .rgb = std::vector<std::uint8_t>(bytes.bytes()),
+                      .seed = settings_.seed + static_cast<std::uint64_t>(b)};
+      ctx_.backend.download(std::as_writable_bytes(std::span(picture.rgb)), bytes);
+      result_.pictures.push_back(std::move(picture));
+      if (hooks_.dump) append_planar(images, download(ctx_, image));
+    }
+    if (hooks_.dump) hooks_.dump("image", std::move(images));
+    result_.seconds.decode = timer.seconds();
+    report(hooks_, {.stage = Stage::kDecode, .step = 1, .steps = 1, .seconds = timer.seconds()});
+  }
+
+  // [1, H, W, 3] in [-1, 1] to [3, H, W] in [0, 1], the form of --dump.
+  static void append_planar(FloatArray& images, const FloatArray& image) {
+    const std::size_t pixels = image.values.size() / 3;
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+      for (std::size_t i = 0; i < pixels; ++i) {
+        const float value = image.values[3 * i + channel] / 2.0f + 0.5f;
+        images.values.push_back(std::min(std::max(value, 0.0f), 1.0f));
+      }
+    }
+  }
+
+  Ctx ctx_;
+  const Models& m_;
+  const GenerateRequest& request_;
+  const UsedSettings& settings_;
+  const GenerateHooks& hooks_;
+  EncodedPrompt cond_, uncond_;
+  GenerateResult result_;
+};
+
+}  // namespace
+
+GenerateResult run_pipeline(Ctx ctx, const Models& models, const GenerateRequest& request,
+                            const UsedSettings& settings, const GenerateHooks& hooks) {
+  return Generation(ctx, models, request, settings, hooks).run();
+}
+
+std::size_t plan_activations(const Models& models, const GenerateRequest& request,
+                             const UsedSettings& settings, DType stream) {
+  const auto null = make_null_backend({.stream = stream});
+  Arena arena(null->allocate(kNullArenaBytes));
+  return run_pipeline({*null, arena}, models, request, settings, {}).activation_peak_bytes;
+}
+
+}  // namespace octet

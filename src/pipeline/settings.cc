@@ -1,0 +1,111 @@
+#include "pipeline/settings.h"
+
+#include <sys/random.h>
+
+#include <cmath>
+
+#include "base/check.h"
+#include "diffusion/guidance.h"
+#include "diffusion/sampler.h"
+#include "diffusion/schedule.h"
+
+namespace octet {
+namespace {
+
+constexpr int kMaxSteps = 1000;
+constexpr int kMaxBatch = 64;
+constexpr float kMaxGuidance = 100.0f;
+constexpr int kMaxT5Length = 512;  // diffusers' limit
+
+[[noreturn]] void refuse(const char* field, const std::string& expected, const std::string& found) {
+  throw Error(Code::kInvalidArgument,
+              std::string(field) + ": expected " + expected + ", found " + found);
+}
+
+int whole(const char* field, int value, int low, int high) {
+  if (value < low || value > high) {
+    refuse(field, format("%d..%d", low, high), std::to_string(value));
+  }
+  return value;
+}
+
+float real(const char* field, float value, float low, float high) {
+  if (!std::isfinite(value) || value < low || value > high) {
+    refuse(field, format("%g..%g", static_cast<double>(low), static_cast<double>(high)),
+           format("%g", static_cast<double>(value)));
+  }
+  return value;
+}
+
+// Picture sides are whole patches; the position table sets the limit.
+int side(const char* field, int value, const Models& models) {
+  const auto patch = static_cast<int>(models.mmdit.config().patch * models.vae.spatial_factor());
+  const int limit = patch * static_cast<int>(models.mmdit.config().position_side);
+  if (value < patch || value > limit || value % patch != 0) {
+    refuse(field, format("a multiple of %d from %d to %d", patch, patch, limit),
+           std::to_string(value));
+  }
+  return value;
+}
+
+std::uint64_t fresh_seed() {
+  std::uint32_t seed = 0;  // 32 bits: all that the noise generator uses
+  if (::getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
+    throw Error(Code::kDevice, "seed: the kernel gave no random numbers; set a seed");
+  }
+  return seed;
+}
+
+int t5_length(const GenerateRequest& r, const Models& m) {
+  if (r.t5_length) return whole("t5 length", *r.t5_length, 1, kMaxT5Length);
+  constexpr int kMinimumElsewhere = 77;
+  return r.compat == Compat::kDiffusers ? m.defaults.t5_length : kMinimumElsewhere;
+}
+
+void check_noise(const FloatArray& noise, const UsedSettings& s, int batch, const Models& m) {
+  const std::int64_t factor = m.vae.spatial_factor();
+  const std::vector<std::int64_t> dims = {batch, m.mmdit.config().in_channels, s.height / factor,
+                                          s.width / factor};
+  std::size_t values = 1;
+  for (const std::int64_t d : dims) values *= static_cast<std::size_t>(d);
+  if (noise.dims == dims && noise.values.size() == values) {
+    for (const float v : noise.values) {
+      if (!std::isfinite(v)) refuse("noise", "finite values", "NaN or infinity");
+    }
+    return;
+  }
+  const auto text = [](const std::vector<std::int64_t>& d) {
+    std::string t;
+    for (const std::int64_t n : d) t += (t.empty() ? "[" : ", ") + std::to_string(n);
+    return t + "]";
+  };
+  refuse("noise", "shape " + text(dims), text(noise.dims));
+}
+
+}  // namespace
+
+UsedSettings resolve_settings(const GenerateRequest& r, const Models& m) {
+  const ModelDefaults& d = m.defaults;
+  UsedSettings s;
+  s.steps = whole("steps", r.steps.value_or(d.steps), 1, kMaxSteps);
+  s.guidance = real("guidance", r.guidance.value_or(d.guidance), 0.0f, kMaxGuidance);
+  s.shift = real("shift", r.shift.value_or(d.shift), static_cast<float>(kMinShift),
+                 static_cast<float>(kMaxShift));
+  s.width = side("width", r.width.value_or(d.width), m);
+  s.height = side("height", r.height.value_or(d.height), m);
+  s.sampler = find_sampler(r.sampler.value_or(d.sampler)).name;
+  s.schedule = find_schedule(r.schedule.value_or(d.schedule)).name;
+  const GuidanceOptions slg;
+  s.skip_scale = real("skip scale", r.skip_scale.value_or(static_cast<float>(slg.skip_scale)), 0.0f,
+                      kMaxGuidance);
+  s.skip_start =
+      real("skip start", r.skip_start.value_or(static_cast<float>(slg.skip_start)), 0.0f, 1.0f);
+  s.skip_end = real("skip end", r.skip_end.value_or(static_cast<float>(slg.skip_end)), 0.0f, 1.0f);
+  s.t5_length = t5_length(r, m);
+  whole("batch", r.batch, 1, kMaxBatch);
+  s.seed = r.seed ? *r.seed : fresh_seed();
+  if (r.noise) check_noise(*r.noise, s, r.batch, m);
+  return s;
+}
+
+}  // namespace octet

@@ -1,0 +1,13 @@
+// From a request to settings: defaults filled in, every field checked.
+//
+// Errors: Error(kInvalidArgument), message "<field>: expected <what>, found <value>".
+#pragma once
+
+#include "octet/request.h"
+#include "pipeline/models.h"
+
+namespace octet {
+
+[[nodiscard]] UsedSettings resolve_settings(const GenerateRequest& request, const Models& models);
+
+}  // namespace octet
