@@ -1,0 +1,20 @@
+// What this binary is: version, commit, compiler, instruction set. Pure functions.
+#pragma once
+
+#include <string>
+
+namespace octet::cli {
+
+[[nodiscard]] const char* version();
+
+/// Commit that the sources were at, with "+" when they had been changed; empty when unknown.
+[[nodiscard]] const char* commit();
+
+/// "g++ 12.2.0".
+[[nodiscard]] std::string compiler();
+
+/// The widest vector instructions of this machine that Octet's kernels know: "avx512-bf16",
+/// "avx512", "avx2" or "x86-64".
+[[nodiscard]] const char* instruction_set();
+
+}  // namespace octet::cli

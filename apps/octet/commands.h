@@ -1,0 +1,23 @@
+// The subcommands of the program: one row and one .cc file each.
+//
+// A command gets the words after its own name, returns the exit code of a run that worked, and
+// throws octet::Error for everything else; main turns that into one line and an exit code.
+#pragma once
+
+#include <span>
+#include <string>
+
+namespace octet::cli {
+
+using Words = std::span<const std::string>;
+
+struct Command {
+  const char* name;
+  const char* summary;
+  int (*run)(Words words);
+};
+
+int run_generate(Words words);
+int run_version(Words words);
+
+}  // namespace octet::cli

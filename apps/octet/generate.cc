@@ -1,0 +1,169 @@
+// octet generate: reads the command line, runs the engine once, writes pictures and reports.
+
+#include <chrono>
+
+#include "base/atomic_file.h"
+#include "base/format.h"
+#include "checkpoint/safetensors.h"
+#include "checkpoint/safetensors_writer.h"
+#include "commands.h"
+#include "generate_options.h"
+#include "interrupt.h"
+#include "octet/error.h"
+#include "output_files.h"
+#include "picture_file.h"
+#include "progress_display.h"
+#include "report.h"
+#include "standard_streams.h"
+
+namespace octet::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+FloatArray read_noise_tensor(const std::string& path) {
+  const SafetensorsFile file(open_file(path));
+  const auto place = file.tensors().find("noise");
+  if (place == file.tensors().end()) {
+    throw Error(Code::kInvalidArgument, "expected a tensor 'noise', found none in '" + path + "'");
+  }
+  const TensorInfo& info = place->second;
+  if (info.dtype != DType::kF32 || info.dims.size() != 4) {
+    throw Error(Code::kInvalidArgument,
+                format("expected 'noise' as F32 with 4 dimensions, found %s with %zu in '%s'",
+                       info.dtype_name.c_str(), info.dims.size(), path.c_str()));
+  }
+  const std::vector<std::byte> bytes = file.read(info);
+  FloatArray noise{.dims = info.dims, .values = std::vector<float>(bytes.size() / sizeof(float))};
+  std::copy_n(bytes.data(), noise.values.size() * sizeof(float),
+              reinterpret_cast<std::byte*>(noise.values.data()));
+  return noise;
+}
+
+/// A noise file is part of the request: a broken one is not a broken model.
+FloatArray read_noise(const std::string& path) {
+  try {
+    return read_noise_tensor(path);
+  } catch (const Error& error) {
+    const bool is_io = error.code() == Code::kIo || error.code() == Code::kOutOfMemory;
+    throw Error(is_io ? error.code() : Code::kInvalidArgument,
+                std::string("--noise: ") + error.what());
+  }
+}
+
+ProgressDisplay::Style progress_style(const GenerateOptions& options) {
+  if (options.quiet || options.json) return ProgressDisplay::Style::kNone;
+  return stderr_is_terminal() ? ProgressDisplay::Style::kBar : ProgressDisplay::Style::kLines;
+}
+
+void print_lines(const GenerateOptions& options, const std::vector<std::string>& lines) {
+  if (options.quiet || options.json) return;
+  for (const std::string& line : lines) print_line(line);
+}
+
+void print_warnings(const GenerateOptions& options, const std::vector<std::string>& warnings) {
+  if (options.quiet) return;
+  for (const std::string& warning : warnings) print_line("octet: warning: " + warning);
+}
+
+GenerateResult draw(Engine& engine, const GenerateOptions& options, FloatTensors& dumped) {
+  ProgressDisplay display(progress_style(options));
+  GenerateHooks hooks;
+  hooks.progress = [&](const Progress& progress) {
+    if (!interrupted()) display.update(progress);
+    return !interrupted();
+  };
+  if (!options.dump_file.empty()) {
+    hooks.dump = [&](const std::string& name, FloatArray value) {
+      dumped.insert_or_assign(name, std::move(value));
+    };
+  }
+  return engine.generate(options.request, hooks);
+}
+
+void write_outputs(const RunReport& report, const FloatTensors& dumped) {
+  // All pictures are encoded before the first is written: what can fail without touching a file
+  // comes first.
+  std::vector<std::vector<std::byte>> encoded;
+  for (const Picture& picture : report.result.pictures) {
+    encoded.push_back(encode_picture_file(report, picture));
+  }
+  stop_if_interrupted();
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    if (report.outputs.to_stdout) {
+      write_stdout(encoded[i]);
+    } else {
+      write_file_atomically(report.outputs.files.at(i), encoded[i]);
+    }
+  }
+  if (!report.options.dump_file.empty()) write_safetensors(report.options.dump_file, dumped);
+}
+
+OutputPlan checked_outputs(const GenerateOptions& options) {
+  OutputPlan outputs = plan_outputs(options.output, options.request.batch);
+  for (const std::string& file : outputs.files) {
+    if (file == options.dump_file) {
+      throw Error(Code::kInvalidArgument,
+                  "--dump: expected another file than -o, found '" + excerpt(file) + "'");
+    }
+    check_writable("-o", file);
+  }
+  if (!options.dump_file.empty()) check_writable("--dump", options.dump_file);
+  return outputs;
+}
+
+std::vector<std::string> record_warnings(const GenerateOptions& options, const ModelInfo& model) {
+  if (options.like_digest.empty() || options.like_digest == model.digest) return {};
+  return {format(
+      "--like: %s was drawn by a model with digest %.16s, this one has %.16s: "
+      "the picture will differ",
+      excerpt(options.like_file).c_str(), options.like_digest.c_str(), model.digest.c_str())};
+}
+
+int generate(GenerateOptions options, Clock::time_point start) {
+  const OutputPlan outputs = checked_outputs(options);
+  if (!options.noise_file.empty()) options.request.noise = read_noise(options.noise_file);
+  Engine engine(options.engine);
+  const CleanStop clean_stop;
+  print_lines(options, model_lines(engine.model()));
+  std::vector<std::string> warnings = record_warnings(options, engine.model());
+  print_warnings(options, warnings);
+
+  FloatTensors dumped;
+  const GenerateResult result = draw(engine, options, dumped);
+  print_warnings(options, result.warnings);
+  warnings.insert(warnings.end(), result.warnings.begin(), result.warnings.end());
+
+  RunReport report{.options = options,
+                   .model = engine.model(),
+                   .result = result,
+                   .outputs = outputs,
+                   .warnings = std::move(warnings)};
+  const Clock::time_point encode_start = Clock::now();
+  write_outputs(report, dumped);
+  report.encode_seconds = seconds_since(encode_start);
+  report.total_seconds = seconds_since(start);
+  print_lines(options, picture_lines(report));
+  if (options.json) write_stdout(json_report(report));
+  return 0;
+}
+
+}  // namespace
+
+int run_generate(Words words) {
+  const Clock::time_point start = Clock::now();
+  install_interrupt_handlers();
+  bool help = false;
+  GenerateOptions options = read_generate_options(words, &help);
+  if (help) {
+    write_stdout(generate_help());
+    return 0;
+  }
+  return generate(std::move(options), start);
+}
+
+}  // namespace octet::cli

@@ -1,0 +1,103 @@
+// The octet program: finds the subcommand, runs it, turns an exception into one line on standard
+// error and an exit code.
+
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "base/format.h"
+#include "commands.h"
+#include "octet/error.h"
+#include "standard_streams.h"
+#include "suggest.h"
+
+namespace octet::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"generate", "draw pictures from a description", run_generate},
+    {"version", "say what this program is", run_version},
+};
+
+std::string program_help() {
+  std::string text =
+      "octet: draws pictures from text with Stable Diffusion 3 and 3.5 models in 8 bits\n"
+      "\n"
+      "Usage: octet COMMAND [flags]\n"
+      "\n"
+      "Try this first; it needs nothing but this program:\n"
+      "  octet generate \"a red apple on a blue background\"\n"
+      "\n"
+      "Commands:\n";
+  for (const Command& command : kCommands) {
+    text += format("  %-12s %s\n", command.name, command.summary);
+  }
+  return text + "\noctet COMMAND --help explains a command.\n";
+}
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) names.emplace_back(command.name);
+  return names;
+}
+
+[[noreturn]] void refuse_unknown(const std::string& word) {
+  const std::vector<std::string> names = command_names();
+  std::string hint = suggestion(word, names);
+  if (hint.empty() && word.find(' ') != std::string::npos) {
+    hint = ": a prompt goes behind a command: octet generate \"" + excerpt(word) + "\"";
+  }
+  if (hint.empty()) hint = "; octet --help lists the commands";
+  const char* kind = word.starts_with("-") ? "flag" : "command";
+  throw Error(Code::kInvalidArgument,
+              format("unknown %s '%s'%s", kind, excerpt(word).c_str(), hint.c_str()));
+}
+
+int dispatch(Words words) {
+  if (words.empty()) {
+    throw Error(Code::kInvalidArgument,
+                "expected a command, found none; octet --help lists the commands");
+  }
+  const std::string& name = words[0];
+  if (name == "--help" || name == "-h" || name == "help") {
+    write_stdout(program_help());
+    return 0;
+  }
+  if (name == "--version") return run_version(words.subspan(1));
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.run(words.subspan(1));
+  }
+  refuse_unknown(name);
+}
+
+int report_error(int code, const std::string& message) {
+  print_line("octet: error: " + message);
+  return code;
+}
+
+int run(Words words) {
+  try {
+    return dispatch(words);
+  } catch (const Error& error) {
+    if (error.code() == Code::kCancelled) {
+      print_line("octet: interrupted");
+      return exit_code(error.code());
+    }
+    return report_error(exit_code(error.code()), error.what());
+  } catch (const std::bad_alloc&) {
+    return report_error(exit_code(Code::kOutOfMemory),
+                        "not enough memory; try a smaller --width, --height or --batch");
+  } catch (const std::exception& error) {
+    return report_error(exit_code(Code::kInternal), std::string("internal: ") + error.what());
+  }
+}
+
+}  // namespace
+}  // namespace octet::cli
+
+int main(int argc, char** argv) {
+  octet::cli::prepare_standard_streams();
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  return octet::cli::run(words);
+}

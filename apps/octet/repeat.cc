@@ -1,0 +1,152 @@
+#include "repeat.h"
+
+#include "base/format.h"
+#include "build_info.h"
+#include "checkpoint/files.h"
+#include "octet/error.h"
+
+namespace octet::cli {
+namespace {
+
+constexpr std::uint64_t kMaxPictureBytes = std::uint64_t{512} << 20;
+
+[[noreturn]] void refuse(const std::string& message) {
+  throw Error(Code::kInvalidArgument, "--like: " + message);
+}
+
+/// "auto" means different numbers on different machines, so the record says what it came to.
+std::string compute_of(const RunReport& report) {
+  const std::string& requested = report.options.engine.compute;
+  if (requested != "auto") return requested;
+  for (const ComponentInfo& part : report.model.components) {
+    if (part.name != "transformer") continue;
+    for (const char* known : {"f32", "bf16", "w8a16", "fp8"}) {
+      if (part.compute == known) return known;
+    }
+  }
+  return requested;
+}
+
+std::vector<std::byte> read_whole(const std::string& path) {
+  const std::unique_ptr<ByteSource> file = open_file(path);
+  if (file->size() > kMaxPictureBytes) {
+    refuse(format("expected a PNG of at most %llu bytes, found %llu",
+                  static_cast<unsigned long long>(kMaxPictureBytes),
+                  static_cast<unsigned long long>(file->size())));
+  }
+  std::vector<std::byte> bytes(static_cast<std::size_t>(file->size()));
+  file->read(0, bytes);
+  return bytes;
+}
+
+PictureParameters read_record(const std::string& path) {
+  const std::vector<std::byte> bytes = read_whole(path);
+  std::optional<PictureParameters> record;
+  try {
+    record = read_picture_parameters(bytes, path);
+  } catch (const Error& error) {
+    if (error.code() != Code::kCorruptFile) throw;
+    refuse(error.what());
+  }
+  if (!record) refuse("expected a PNG written by Octet, found no settings in " + excerpt(path));
+  return *record;
+}
+
+std::string text_of(int value) { return std::to_string(value); }
+std::string text_of(std::uint64_t value) { return std::to_string(value); }
+std::string text_of(float value) { return format("%.9g", static_cast<double>(value)); }
+const std::string& text_of(const std::string& value) { return value; }
+std::string text_of(const std::vector<int>& values) {
+  std::string text;
+  for (const int value : values) {
+    if (!text.empty()) text += ',';
+    text += std::to_string(value);
+  }
+  return text;
+}
+
+/// Puts the fields of a record through the flag table: one place knows ranges and choices.
+class RecordStore {
+ public:
+  explicit RecordStore(GenerateOptions& options) : flags_(generate_flags(options)) {}
+
+  template <class Value>
+  void set(const std::string& name, const std::optional<Value>& value) const {
+    if (!value) return;
+    for (const Flag& flag : flags_) {
+      if (flag.name == name) store(flag, text_of(*value));
+    }
+  }
+
+ private:
+  std::vector<Flag> flags_;
+};
+
+void store_record(const PictureParameters& record, GenerateOptions& options) {
+  const RecordStore to(options);
+  to.set("--steps", record.steps);
+  to.set("--sampler", record.sampler);
+  to.set("--schedule", record.schedule);
+  to.set("--guidance", record.guidance);
+  to.set("--seed", record.seed);
+  if (record.size) {
+    to.set("--width", std::optional(record.size->width));
+    to.set("--height", std::optional(record.size->height));
+  }
+  to.set("--model", record.model);
+  to.set("--variant", record.variant);
+  to.set("--shift", record.shift);
+  to.set("--skip-layers", record.skip_layers);
+  to.set("--skip-scale", record.skip_scale);
+  to.set("--skip-start", record.skip_start);
+  to.set("--skip-end", record.skip_end);
+  to.set("--t5-length", record.t5_length);
+  to.set("--compat", record.compat);
+  to.set("--compute", record.compute);
+  options.request.prompt = record.prompt;
+  options.request.negative_prompt = record.negative_prompt;
+  options.like_digest = record.model_hash.value_or("");
+}
+
+}  // namespace
+
+PictureParameters record_of(const RunReport& report, const Picture& picture) {
+  const UsedSettings& used = report.result.used;
+  const GenerateRequest& request = report.options.request;
+  PictureParameters record;
+  record.prompt = request.prompt;
+  record.negative_prompt = request.negative_prompt;
+  record.steps = used.steps;
+  record.sampler = used.sampler;
+  record.schedule = used.schedule;
+  record.guidance = used.guidance;
+  // Noise from a file has no seed that would bring it back.
+  if (report.options.noise_file.empty()) record.seed = picture.seed;
+  record.size = PictureSize{.width = picture.width, .height = picture.height};
+  record.model = report.options.engine.model;
+  record.model_hash = report.model.digest;
+  if (!report.model.variant.empty()) record.variant = report.model.variant;
+  record.shift = used.shift;
+  if (!request.skip_layers.empty()) {
+    record.skip_layers = request.skip_layers;
+    record.skip_scale = used.skip_scale;
+    record.skip_start = used.skip_start;
+    record.skip_end = used.skip_end;
+  }
+  if (used.t5_length > 0) record.t5_length = used.t5_length;
+  record.compat = compat_name(request.compat);
+  record.compute = compute_of(report);
+  record.version = version();
+  return record;
+}
+
+void apply_record(GenerateOptions& options) {
+  const PictureParameters record = read_record(options.like_file);
+  try {
+    store_record(record, options);
+  } catch (const Error& error) {
+    refuse(format("%s: %s", excerpt(options.like_file).c_str(), error.what()));
+  }
+}
+
+}  // namespace octet::cli

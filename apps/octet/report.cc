@@ -1,0 +1,173 @@
+#include "report.h"
+
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/format.h"
+#include "build_info.h"
+
+namespace octet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+/// The shortest decimal that reads back as `value`: 4.5 and 0.1, not 0.10000000149011612.
+double shortest(float value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size() - 1, value).ptr;
+  *end = '\0';
+  return std::strtod(text.data(), nullptr);
+}
+
+double milliseconds_precise(double seconds) {
+  return static_cast<double>(static_cast<std::int64_t>(seconds * 1e4 + 0.5)) / 1e4;
+}
+
+Json settings_json(const RunReport& report) {
+  const UsedSettings& used = report.result.used;
+  const GenerateRequest& request = report.options.request;
+  return {{"steps", used.steps},
+          {"guidance", shortest(used.guidance)},
+          {"shift", shortest(used.shift)},
+          {"width", used.width},
+          {"height", used.height},
+          {"batch", request.batch},
+          {"sampler", used.sampler},
+          {"schedule", used.schedule},
+          {"skip_layers", request.skip_layers},
+          {"skip_scale", shortest(used.skip_scale)},
+          {"skip_start", shortest(used.skip_start)},
+          {"skip_end", shortest(used.skip_end)},
+          {"t5_length", used.t5_length},
+          {"compat", compat_name(request.compat)},
+          {"threads", report.options.engine.threads}};
+}
+
+Json images_json(const RunReport& report) {
+  Json images = Json::array();
+  for (std::size_t i = 0; i < report.result.pictures.size(); ++i) {
+    const Picture& picture = report.result.pictures[i];
+    images.push_back({{"path", report.outputs.files.at(i)},
+                      {"seed", picture.seed},
+                      {"width", picture.width},
+                      {"height", picture.height}});
+  }
+  return images;
+}
+
+Json model_json(const ModelInfo& model) {
+  return {{"name", model.name},
+          {"path", model.path},
+          {"variant", model.variant},
+          {"digest", model.digest},
+          {"device", model.device}};
+}
+
+Json components_json(const ModelInfo& model) {
+  Json components = Json::array();
+  for (const ComponentInfo& part : model.components) {
+    components.push_back({{"name", part.name},
+                          {"architecture", part.architecture},
+                          {"stored", part.stored},
+                          {"compute", part.compute},
+                          {"reason", part.reason},
+                          {"bytes", part.bytes}});
+  }
+  return components;
+}
+
+Json seconds_json(const RunReport& report) {
+  const StageSeconds& stages = report.result.seconds;
+  return {{"load", milliseconds_precise(report.model.load_seconds)},
+          {"text", milliseconds_precise(stages.text)},
+          {"denoise", milliseconds_precise(stages.denoise)},
+          {"decode", milliseconds_precise(stages.decode)},
+          {"encode", milliseconds_precise(report.encode_seconds)},
+          {"total", milliseconds_precise(report.total_seconds)}};
+}
+
+Json memory_json(const RunReport& report) {
+  std::size_t weights = 0;
+  for (const ComponentInfo& part : report.model.components) weights += part.bytes;
+  return {{"peak_resident_bytes", peak_resident_bytes()},
+          {"activation_peak_bytes", report.result.activation_peak_bytes},
+          {"weight_bytes", weights}};
+}
+
+std::string component_line(const ComponentInfo& part) {
+  std::string line = format("  %s: %s", part.name.c_str(), part.stored.c_str());
+  if (part.compute != part.stored) line += " stored, computes in " + part.compute;
+  if (!part.reason.empty()) line += " (" + part.reason + ")";
+  return line;
+}
+
+}  // namespace
+
+const char* compat_name(Compat compat) {
+  switch (compat) {
+    case Compat::kDiffusers:
+      return "diffusers";
+    case Compat::kComfyUi:
+      return "comfyui";
+    case Compat::kReference:
+      return "reference";
+  }
+  return "";
+}
+
+std::size_t peak_resident_bytes() {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  while (status >> word) {
+    std::size_t kilobytes = 0;
+    if (word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
+  }
+  return 0;
+}
+
+std::vector<std::string> model_lines(const ModelInfo& model) {
+  std::size_t bytes = 0;
+  for (const ComponentInfo& part : model.components) bytes += part.bytes;
+  std::vector<std::string> lines = {
+      format("model %s (%s, %s), %zu MiB of weights, loaded in %.2f s", model.name.c_str(),
+             model.variant.c_str(), model.path.c_str(), bytes / kMiB, model.load_seconds),
+      "  device " + model.device};
+  for (const ComponentInfo& part : model.components) lines.push_back(component_line(part));
+  return lines;
+}
+
+std::vector<std::string> picture_lines(const RunReport& report) {
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < report.result.pictures.size(); ++i) {
+    const std::string name =
+        report.outputs.to_stdout ? "standard output" : report.outputs.files.at(i);
+    lines.push_back(format("%s  seed %llu", name.c_str(),
+                           static_cast<unsigned long long>(report.result.pictures[i].seed)));
+  }
+  if (!lines.empty()) lines.back() += format("  %.2f s", report.total_seconds);
+  return lines;
+}
+
+std::string json_report(const RunReport& report) {
+  Json json = {{"version", version()}, {"commit", commit()}};
+  json["prompt"] = report.options.request.prompt;
+  json["negative_prompt"] = report.options.request.negative_prompt;
+  json["seed"] = report.result.used.seed;
+  json["images"] = images_json(report);
+  json["settings"] = settings_json(report);
+  json["model"] = model_json(report.model);
+  json["components"] = components_json(report.model);
+  json["seconds"] = seconds_json(report);
+  json["memory"] = memory_json(report);
+  if (!report.options.noise_file.empty()) json["noise"] = report.options.noise_file;
+  if (!report.options.dump_file.empty()) json["dump"] = report.options.dump_file;
+  json["warnings"] = report.warnings;
+  // File names need not be UTF-8, JSON must be.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace octet::cli

@@ -1,0 +1,143 @@
+// An engine without a model, so that the command line is tested in milliseconds.
+//
+// The name of the model says what happens: "emoji" works, "slow" takes 50 ms a step, "missing" and
+// "corrupt" cannot be loaded, "huge" runs out of memory, "broken" throws what is no octet::Error,
+// "wordy" warns, "other" works and has another digest. Pictures depend on seed, size and settings
+// like those of a real engine.
+
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
+#include "base/format.h"
+#include "octet/engine.h"
+#include "octet/error.h"
+
+namespace octet {
+namespace {
+
+void fail_to_load(const std::string& model) {
+  if (model == "missing") {
+    throw Error(Code::kIo, "--model: expected a built-in model or a folder, found 'missing'");
+  }
+  if (model == "corrupt") throw Error(Code::kCorruptFile, "model.safetensors: truncated\nheader");
+  if (model == "huge") throw std::bad_alloc();
+  if (model == "broken") throw std::runtime_error("no idea");
+}
+
+template <class Value>
+FloatArray array_of(std::vector<std::int64_t> dims, Value value) {
+  std::size_t count = 1;
+  for (const std::int64_t dim : dims) count *= static_cast<std::size_t>(dim);
+  return {.dims = std::move(dims), .values = std::vector<float>(count, static_cast<float>(value))};
+}
+
+UsedSettings used_settings(const GenerateRequest& request) {
+  UsedSettings used;
+  used.steps = request.steps.value_or(20);
+  used.guidance = request.guidance.value_or(4.5F);
+  used.shift = request.shift.value_or(3.0F);
+  used.seed = request.seed.value_or(1234567);
+  used.width = request.width.value_or(64);
+  used.height = request.height.value_or(64);
+  used.sampler = request.sampler.value_or("euler");
+  used.schedule = request.schedule.value_or("simple");
+  used.skip_scale = request.skip_scale.value_or(2.8F);
+  used.skip_start = request.skip_start.value_or(0.01F);
+  used.skip_end = request.skip_end.value_or(0.2F);
+  used.t5_length = request.t5_length.value_or(256);
+  return used;
+}
+
+/// Different for every setting that matters, equal for equal settings.
+std::uint64_t fingerprint(const GenerateRequest& request, const UsedSettings& used) {
+  std::uint64_t hash = 1469598103934665603U;
+  std::string all =
+      format("%s|%s|%d|%.9g|%.9g|%s|%s|%.9g|%.9g|%.9g|%d|%d", request.prompt.c_str(),
+             request.negative_prompt.c_str(), used.steps, static_cast<double>(used.guidance),
+             static_cast<double>(used.shift), used.sampler.c_str(), used.schedule.c_str(),
+             static_cast<double>(used.skip_scale), static_cast<double>(used.skip_start),
+             static_cast<double>(used.skip_end), used.t5_length, static_cast<int>(request.compat));
+  for (const int layer : request.skip_layers) all.append(",").append(std::to_string(layer));
+  if (request.noise) all += format("|%.9g", static_cast<double>(request.noise->values.at(0)));
+  for (const char c : all) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+  return hash;
+}
+
+Picture picture_of(std::uint64_t hash, const UsedSettings& used, std::uint64_t seed) {
+  Picture picture{.width = used.width, .height = used.height, .rgb = {}, .seed = seed};
+  std::uint64_t state = hash + seed * 0x9e3779b97f4a7c15U;
+  picture.rgb.resize(static_cast<std::size_t>(used.width) * static_cast<std::size_t>(used.height) *
+                     3);
+  for (std::uint8_t& value : picture.rgb) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    value = static_cast<std::uint8_t>(state >> 56);
+  }
+  return picture;
+}
+
+}  // namespace
+
+struct Engine::Impl {
+  ModelInfo info;
+};
+
+Engine::Engine(const EngineOptions& options) : impl_(std::make_unique<Impl>()) {
+  fail_to_load(options.model);
+  if (options.variant && *options.variant != "fp8") {
+    throw Error(Code::kModelMismatch,
+                format("--variant: expected fp8, found '%s'", options.variant->c_str()));
+  }
+  impl_->info.name = options.model;
+  impl_->info.path = "built-in";
+  impl_->info.variant = "fp8";
+  impl_->info.digest = std::string(64, options.model == "other" ? 'b' : 'a');
+  impl_->info.device = "cpu: stub";
+  impl_->info.load_seconds = 0.01;
+  impl_->info.components = {{.name = "transformer",
+                             .architecture = "stub",
+                             .stored = "f8_e4m3",
+                             .compute = "w8a16",
+                             .reason = "no FP8 arithmetic on this CPU",
+                             .bytes = 3 << 20},
+                            {.name = "vae",
+                             .architecture = "stub",
+                             .stored = "f32",
+                             .compute = "f32",
+                             .reason = "",
+                             .bytes = 1 << 20}};
+}
+
+Engine::~Engine() = default;
+
+const ModelInfo& Engine::model() const { return impl_->info; }
+
+GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHooks& hooks) {
+  GenerateResult result;
+  result.used = used_settings(request);
+  const auto pause = std::chrono::milliseconds(impl_->info.name == "slow" ? 50 : 0);
+  for (int step = 1; step <= result.used.steps; ++step) {
+    std::this_thread::sleep_for(pause);
+    const Progress progress{Stage::kDenoise, step, result.used.steps, 0.05 * step};
+    if (hooks.progress && !hooks.progress(progress)) throw Error(Code::kCancelled, "interrupted");
+    if (hooks.dump && request.dump_steps) {
+      hooks.dump("latents." + std::to_string(step - 1), array_of({request.batch, 16, 8, 8}, step));
+    }
+  }
+  const std::uint64_t hash = fingerprint(request, result.used);
+  for (int i = 0; i < request.batch; ++i) {
+    const std::uint64_t seed = result.used.seed + static_cast<std::uint64_t>(i);
+    result.pictures.push_back(picture_of(hash, result.used, seed));
+  }
+  if (hooks.dump) {
+    hooks.dump("image", array_of({request.batch, 3, result.used.height, result.used.width}, 0.5));
+    hooks.dump("noise", request.noise ? *request.noise : array_of({request.batch, 16, 8, 8}, 1));
+  }
+  result.activation_peak_bytes = 123456;
+  if (impl_->info.name == "wordy") result.warnings = {"prompt: 90 tokens, the last 13 are ignored"};
+  return result;
+}
+
+std::vector<std::string> builtin_models() { return {"emoji"}; }
+
+}  // namespace octet
