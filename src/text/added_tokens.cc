@@ -75,7 +75,7 @@ std::vector<AddedTokenMatcher::Span> AddedTokenMatcher::split(std::u32string_vie
 AddedVocabulary::AddedVocabulary(const std::vector<AddedToken>& tokens, Normalize normalize)
     : normalize_(std::move(normalize)) {
   for (const AddedToken& token : tokens) {
-    TextSection pattern{unicode::decode_utf8(token.content, "added token"), true};
+    TextSection pattern{unicode::decode_utf8(token.content, "added token"), 1};
     if (token.normalized) normalize_(pattern);
     (token.normalized ? normalized_ : raw_).add(std::move(pattern.text), token);
   }
@@ -92,7 +92,7 @@ void AddedVocabulary::visit(std::u32string_view text,
       continue;
     }
     TextSection section{std::u32string(text.substr(raw.begin, raw.end - raw.begin)),
-                        raw.begin == 0};
+                        raw.begin == 0 ? 1u : 0u};
     normalize_(section);
     for (const auto& span : normalized_.split(section.text)) {
       if (span.id >= 0) {
@@ -100,7 +100,7 @@ void AddedVocabulary::visit(std::u32string_view text,
         continue;
       }
       on_text({section.text.substr(span.begin, span.end - span.begin),
-               section.at_origin && span.begin == 0});
+               section.from_first - std::min(section.from_first, span.begin)});
     }
   }
 }

@@ -42,12 +42,13 @@ class AddedTokenMatcher {
 /// A stretch of normalised text.
 struct TextSection {
   std::u32string text;
-  bool at_origin = false;  // its first character stems from the first character of the prompt
+  /// How many of its first code points stem from the first character of the prompt.
+  std::size_t from_first = 0;
 };
 
 class AddedVocabulary {
  public:
-  /// Normalises the section in place; clears at_origin when it removes the first character.
+  /// Normalises the section in place and keeps from_first true.
   using Normalize = std::function<void(TextSection&)>;
 
   AddedVocabulary() = default;

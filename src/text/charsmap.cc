@@ -1,5 +1,6 @@
 #include "text/charsmap.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/format.h"
@@ -90,21 +91,28 @@ bool Charsmap::append_rule(std::u32string_view part, std::string& scratch,
   return true;
 }
 
-std::u32string Charsmap::apply(std::u32string_view text) const {
+std::u32string Charsmap::apply(std::u32string_view text, std::size_t* from_first) const {
   std::u32string out;
   out.reserve(text.size());
   std::string scratch;
+  std::size_t first = 1;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = unicode::grapheme_end(text, begin);
     const std::u32string_view cluster = text.substr(begin, end - begin);
-    begin = end;
     const bool small =
         cluster.size() < kClusterBytes && unicode::encode_utf8(cluster).size() < kClusterBytes;
-    if (small && append_rule(cluster, scratch, out)) continue;
+    if (small && append_rule(cluster, scratch, out)) {
+      if (begin == 0 && cluster.size() == 1) first = std::max<std::size_t>(1, out.size());
+      begin = end;
+      continue;
+    }
     for (const char32_t& code : cluster) {
       if (!append_rule({&code, 1}, scratch, out)) out.push_back(code);
+      if (begin == 0 && &code == cluster.data()) first = std::max<std::size_t>(1, out.size());
     }
+    begin = end;
   }
+  if (from_first) *from_first = first;
   return out;
 }
 

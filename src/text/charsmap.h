@@ -31,7 +31,10 @@ class Charsmap {
   /// `file` names the source in messages.
   Charsmap(std::string_view blob, std::string file);
 
-  [[nodiscard]] std::u32string apply(std::u32string_view text) const;
+  /// `from_first`, when given, receives how many code points the first one became (at least 1:
+  /// when it vanishes, the next one takes its place).
+  [[nodiscard]] std::u32string apply(std::u32string_view text,
+                                     std::size_t* from_first = nullptr) const;
 
  private:
   [[nodiscard]] std::optional<std::string_view> find(std::string_view key) const;

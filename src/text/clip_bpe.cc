@@ -110,7 +110,12 @@ ClipTokenizer ClipTokenizer::load(const TokenizerFiles& files) {
   loading.config = read_tokenizer_config(files);
   loading.spec = read_bpe_spec(files, loading.added);
   const TokenizerConfig& config = loading.config;
-  loading.added.insert(loading.added.end(), config.added.begin(), config.added.end());
+  for (AddedToken token : config.added) {
+    const auto known = loading.spec.vocabulary.find(token.content);
+    if (known != loading.spec.vocabulary.end())
+      token.id = known->second;  // the model's word counts
+    loading.added.push_back(std::move(token));
+  }
 
   auto tables = std::make_shared<Tables>();
   const std::string end = config.eos ? config.eos->content : "<|endoftext|>";
@@ -118,7 +123,8 @@ ClipTokenizer ClipTokenizer::load(const TokenizerFiles& files) {
   tables->eos = loading.special_id(config.eos, "eos_token", end);
   tables->pad = loading.special_id(config.pad, "pad_token", end);
   const std::int32_t unk = loading.special_id(config.unk, "unk_token", end);
-  tables->model = BpeModel(loading.spec, unk, loading.file);
+  const char* const rules = files.find("vocab.json") ? "merges.txt" : "tokenizer.json";
+  tables->model = BpeModel(loading.spec, unk, files.path_of(rules));
   tables->max_length = config.model_max_length.value_or(kClipLength);
 
   tables->added = AddedVocabulary(loading.added, normalize);

@@ -128,7 +128,11 @@ T5Tokenizer T5Tokenizer::load(const TokenizerFiles& files) {
   tables->pre_tokenizer = PreTokenizer(spec.pre_tokenizer);
 
   std::vector<AddedToken>& added = spec.added;
-  added.insert(added.end(), config.added.begin(), config.added.end());
+  for (AddedToken token : config.added) {
+    const std::int32_t known = tables->model.find(token.content);
+    if (known >= 0) token.id = known;  // the model's word counts
+    added.push_back(std::move(token));
+  }
   tables->eos = special_id(config.eos, "</s>", tables->model, added);
   tables->pad = special_id(config.pad, "<pad>", tables->model, added);
   (void)special_id(config.unk, "<unk>", tables->model, added);

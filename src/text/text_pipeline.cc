@@ -1,5 +1,6 @@
 #include "text/text_pipeline.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/format.h"
@@ -41,7 +42,7 @@ void replace(const NormalizerStep& rule, TextSection& section) {
       i += stretch.length;
       continue;
     }
-    if (i == 0 && (stretch.length > 1 || rule.content.empty())) section.at_origin = false;
+    if (i == 0 && (stretch.length > 1 || rule.content.empty())) section.from_first = 0;
     out += rule.content;
     i += stretch.length;
     if (out.size() > kMaxNormalizedText) refuse_growth("tokenizer.json: normalizer");
@@ -53,8 +54,15 @@ void strip(const NormalizerStep& rule, TextSection& section) {
   std::size_t begin = 0, end = section.text.size();
   while (rule.strip_left && begin < end && unicode::is_whitespace(section.text[begin])) ++begin;
   while (rule.strip_right && end > begin && unicode::is_whitespace(section.text[end - 1])) --end;
-  if (begin > 0) section.at_origin = false;
+  section.from_first -= std::min(section.from_first, begin);
   section.text = section.text.substr(begin, end - begin);
+}
+
+void apply_map(const Charsmap* map, TextSection& section) {
+  if (!map) return;
+  std::size_t from_first = 0;
+  section.text = map->apply(section.text, &from_first);
+  if (section.from_first > 0) section.from_first = from_first;
 }
 
 /// One word per replacement character: each starts a new word, which keeps it.
@@ -64,14 +72,15 @@ void split_metaspace(const PreTokenizerStep& step, TextSection section,
   for (char32_t& code : section.text) {
     if (code == U' ') code = step.replacement;
   }
-  const bool wanted =
-      step.prepend == Prepend::kAlways || (step.prepend == Prepend::kFirst && section.at_origin);
+  const bool wanted = step.prepend == Prepend::kAlways ||
+                      (step.prepend == Prepend::kFirst && section.from_first > 0);
   if (wanted && section.text[0] != step.replacement) section.text.insert(0, 1, step.replacement);
   for (std::size_t begin = 0; begin < section.text.size();) {
     const std::size_t next =
         step.split ? section.text.find(step.replacement, begin + 1) : std::u32string::npos;
     const std::size_t end = std::min(next, section.text.size());
-    out.push_back({section.text.substr(begin, end - begin), section.at_origin && begin == 0});
+    out.push_back({section.text.substr(begin, end - begin),
+                   section.from_first - std::min(section.from_first, begin)});
     begin = end;
   }
 }
@@ -82,7 +91,8 @@ void split_whitespace(const TextSection& section, std::vector<TextSection>& out)
     std::size_t end = begin;
     while (end < text.size() && !unicode::is_whitespace(text[end])) ++end;
     if (end > begin) {
-      out.push_back({text.substr(begin, end - begin), section.at_origin && begin == 0});
+      out.push_back({text.substr(begin, end - begin),
+                     section.from_first - std::min(section.from_first, begin)});
     }
     begin = end + 1;
   }
@@ -107,7 +117,7 @@ void TextNormalizer::apply(TextSection& section) const {
     if (section.text.empty()) return;
     switch (step.rule.kind) {
       case Kind::kPrecompiled:
-        if (step.charsmap) section.text = step.charsmap->apply(section.text);
+        apply_map(step.charsmap.get(), section);
         break;
       case Kind::kStrip:
         strip(step.rule, section);
