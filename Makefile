@@ -80,14 +80,15 @@ soak: ## generate for SOAK_SECONDS (600) in one process and watch its memory
 release-check: ## both commands of the README in a fresh Debian 12 root (needs root)
 	@tools/clean_room.sh
 
-quality: build ## measure the emoji model's pictures (training/quality.py)
-	@tools/quality.sh
+quality: build ## measure the pictures of the emoji model, FP8 and FP16 (training/quality.py)
+	@tools/python.sh pictures training/quality.py --engine build/octet --variant fp8 $(ARGS)
+	@tools/python.sh pictures training/quality.py --engine build/octet --variant fp16 $(ARGS)
 
-golden: ## regenerate the golden fixtures from the reference implementation
-	@tools/golden.sh
+golden: ## regenerate the golden fixtures with diffusers (tests/golden/README.md)
+	@tools/python.sh reference tests/golden/make_golden.py $(ARGS)
 
-bench: ## time the program and its operators
-	@tools/bench.sh
+bench: build ## time the program against diffusers (bench/README.md)
+	@tools/python.sh reference bench/compare_diffusers.py $(ARGS)
 
 clean: ## remove everything that was built
 	rm -rf build build-asan build-tsan build-fuzz build-faults build-debug

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs a Python script in a virtual environment of its own: python.sh reference|pictures SCRIPT...
+# "reference" has diffusers and transformers (several GB; goldens, benchmarks), "pictures" only what
+# reads pictures. Versions are those of tests/golden/requirements.txt.
+# OCTET_PYTHON names an interpreter that has everything, and then nothing is installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+kind=${1:?reference or pictures}
+shift
+[ -z "${OCTET_PYTHON:-}" ] || exec "$OCTET_PYTHON" "$@"
+
+venv=.venv-$kind
+if [ ! -e "$venv/complete" ]; then
+  python3 -m venv "$venv" || {
+    echo "python.sh: needs Debian's python3-venv: apt-get install python3-venv" >&2; exit 6; }
+  pattern=.
+  [ "$kind" = reference ] || pattern='^(numpy|pillow)=='
+  grep -E "$pattern" tests/golden/requirements.txt >"$venv/requirements.txt"
+  "$venv/bin/pip" install --quiet -r "$venv/requirements.txt"
+  touch "$venv/complete"
+fi
+exec "$venv/bin/python" "$@"
