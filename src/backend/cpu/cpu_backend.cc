@@ -1,0 +1,174 @@
+#include "backend/cpu/cpu_backend.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include "backend/cpu/cpu_ops.h"
+#include "base/check.h"
+
+namespace octet {
+namespace {
+
+// __builtin_cpu_supports includes the check that the system saves the wider registers.
+bool runs(CpuIsa isa) {
+  switch (isa) {
+    case CpuIsa::kAuto:
+    case CpuIsa::kGeneric:
+      return true;
+    case CpuIsa::kAvx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+             __builtin_cpu_supports("f16c");
+    case CpuIsa::kAvx512:
+      return runs(CpuIsa::kAvx2) && __builtin_cpu_supports("avx512f") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+             __builtin_cpu_supports("avx512dq");
+  }
+  return false;
+}
+
+const cpu::Kernels& kernels_of(CpuIsa isa) {
+  switch (isa) {
+    case CpuIsa::kAvx512:
+      return cpu::avx512_kernels();
+    case CpuIsa::kAvx2:
+      return cpu::avx2_kernels();
+    case CpuIsa::kAuto:
+    case CpuIsa::kGeneric:
+      break;
+  }
+  return cpu::generic_kernels();
+}
+
+std::string processor_name() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.rfind("model name", 0) == 0 && colon != std::string::npos) {
+      return line.substr(colon + 2);
+    }
+  }
+  return "x86-64 processor";
+}
+
+}  // namespace
+
+const char* name_of(CpuIsa isa) {
+  switch (isa) {
+    case CpuIsa::kAuto:
+      return "auto";
+    case CpuIsa::kGeneric:
+      return "generic";
+    case CpuIsa::kAvx2:
+      return "avx2";
+    case CpuIsa::kAvx512:
+      return "avx512";
+  }
+  return "?";
+}
+
+std::vector<CpuIsa> supported_isas() {
+  std::vector<CpuIsa> found;
+  for (const CpuIsa isa : {CpuIsa::kGeneric, CpuIsa::kAvx2, CpuIsa::kAvx512}) {
+    if (runs(isa)) found.push_back(isa);
+  }
+  return found;
+}
+
+std::unique_ptr<Backend> make_cpu_backend(const CpuOptions& options) {
+  const CpuIsa isa = options.isa == CpuIsa::kAuto ? supported_isas().back() : options.isa;
+  if (!runs(isa)) {
+    throw Error(
+        Code::kUnsupported,
+        format("cpu backend: instruction set %s is not available on this processor", name_of(isa)));
+  }
+  if (options.threads < 0 || options.threads > 1024) {
+    throw Error(Code::kInvalidArgument,
+                format("threads: expected 0 to 1024, found %d", options.threads));
+  }
+  return std::make_unique<cpu::CpuBackend>(kernels_of(isa), options.threads);
+}
+
+namespace cpu {
+
+float* Scratch::floats(Slot slot, std::int64_t count) {
+  const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
+  Buffer& buffer = slots_[slot];
+  if (buffer.size() < bytes) {
+    buffer = Buffer();
+    buffer = allocate_host(bytes);
+  }
+  return static_cast<float*>(buffer.data());
+}
+
+DeviceInfo CpuBackend::info() const {
+  const long pages = sysconf(_SC_AVPHYS_PAGES);
+  const long size = sysconf(_SC_PAGESIZE);
+  DeviceInfo info;
+  info.kind = "cpu";
+  info.name = processor_name();
+  info.capabilities = kernels_.name;
+  info.memory =
+      pages > 0 && size > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(size) : 0;
+  info.threads = pool_.threads();
+  return info;
+}
+
+void CpuBackend::upload(const Tensor& dst, std::span<const std::byte> src) {
+  OCTET_CHECK(dst.dense() && src.size() == dst.bytes(), "[upload] %zu bytes to %s", src.size(),
+              describe(dst).c_str());
+  if (!src.empty()) std::memcpy(dst.data, src.data(), src.size());
+}
+
+void CpuBackend::download(std::span<std::byte> dst, const Tensor& src) {
+  OCTET_CHECK(src.dense() && dst.size() == src.bytes(), "[download] %zu bytes from %s", dst.size(),
+              describe(src).c_str());
+  if (!dst.empty()) std::memcpy(dst.data(), src.data, dst.size());
+}
+
+std::int64_t row_offset(const Tensor& t, std::int64_t index) {
+  std::int64_t offset = 0;
+  for (int i = t.rank - 2; i >= 0; --i) {
+    const auto axis = static_cast<std::size_t>(i);
+    offset += index % t.dims[axis] * t.strides[axis];
+    index /= t.dims[axis];
+  }
+  return offset;
+}
+
+void row_offsets(const Tensor& t, std::vector<std::int64_t>& offsets) {
+  const std::int64_t rows = t.rows();
+  offsets.resize(static_cast<std::size_t>(rows));
+  for (std::int64_t i = 0; i < rows; ++i) offsets[static_cast<std::size_t>(i)] = row_offset(t, i);
+}
+
+void* CpuBackend::row_pointer(const Tensor& t, std::int64_t index) {
+  return static_cast<char*>(t.data) +
+         row_offset(t, index) * static_cast<std::int64_t>(size_of(t.dtype));
+}
+
+const float* CpuBackend::row_f32(const Tensor& t, std::int64_t index, float* buffer) const {
+  const void* row = row_pointer(t, index);
+  if (t.dtype == DType::kF32) return static_cast<const float*>(row);
+  kernels_.to_f32(t.dtype, row, buffer, static_cast<std::size_t>(t.dim(-1)));
+  return buffer;
+}
+
+void CpuBackend::store_row(const Activation& dst, std::int64_t index, const float* row) {
+  constexpr float kTiny = 1e-12f;  // keeps the scale of an all-zero row away from zero
+  const auto n = static_cast<std::size_t>(dst.data.dim(-1));
+  void* out = row_pointer(dst.data, index);
+  if (!is_fp8(dst.data.dtype)) return kernels_.from_f32(dst.data.dtype, row, out, n);
+  float* scales = dst.scale.as<float>();
+  // One scale for all rows has another rank than one per row, unless there is one row only.
+  const bool fixed = dst.scale.numel() == 1 && dst.scale.rank != dst.data.rank - 1;
+  if (!fixed) {
+    scales[index] = std::max(kernels_.largest_magnitude(row, n), kTiny) / 448.0f;
+  }
+  kernels_.quantize(row, scales[fixed ? 0 : index], static_cast<std::uint8_t*>(out), n);
+}
+
+}  // namespace cpu
+}  // namespace octet

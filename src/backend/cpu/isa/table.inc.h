@@ -1,0 +1,26 @@
+// The table of one instruction set. Included inside an anonymous namespace, last.
+constexpr Kernels make_table(const char* name) {
+  return {.name = name,
+          .panel = kPanel,
+          .tile_rows = kTileRows,
+          .to_f32 = &to_f32,
+          .from_f32 = &from_f32,
+          .quantize = &quantize,
+          .largest_magnitude = &largest_magnitude,
+          .activate = &activate,
+          .gated_gelu = &gated_gelu,
+          .add = &add_rows,
+          .multiply_add = &multiply_add,
+          .scale_shift = &scale_shift,
+          .combine = &combine,
+          .layer_norm = &layer_norm,
+          .rms_norm = &rms_norm,
+          .channel_sums = &channel_sums,
+          .affine = &affine,
+          .pack_row = &pack_row,
+          .pack_keys = &pack_keys,
+          .decode_panel = &decode_panel,
+          .gemm_tile = &gemm_tile,
+          .finish_tile = &finish_tile,
+          .attention_step = &attention_step};
+}
