@@ -19,6 +19,10 @@ void check_range(const char* name, double value, double low, double high) {
               format("%s: expected %g..%g, found %g", name, low, high, value));
 }
 
+// A fraction that came through FP32 counts as the decimal that was typed: with 0.2f as it is, step
+// 8 of 40 would be inside a window that ends at 0.2.
+double as_typed(double fraction) { return std::round(fraction * 1e6) / 1e6; }
+
 }  // namespace
 
 Guidance::Guidance(GuidanceOptions options, int blocks, int steps)
@@ -27,6 +31,8 @@ Guidance::Guidance(GuidanceOptions options, int blocks, int steps)
   check_range("skip-scale", options_.skip_scale, 0.0, kMaxScale);
   check_range("skip-start", options_.skip_start, 0.0, 1.0);
   check_range("skip-end", options_.skip_end, 0.0, 1.0);
+  options_.skip_start = as_typed(options_.skip_start);
+  options_.skip_end = as_typed(options_.skip_end);
   std::vector<int>& layers = options_.skip_layers;
   std::sort(layers.begin(), layers.end());
   layers.erase(std::unique(layers.begin(), layers.end()), layers.end());

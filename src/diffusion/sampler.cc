@@ -41,7 +41,8 @@ const SamplerEntry& find_sampler(std::string_view name) {
   std::string known;
   for (const SamplerEntry& entry : kSamplers) {
     if (name == entry.name) return entry;
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+    known += known.empty() ? "" : ", ";
+    known += entry.name;
   }
   throw Error(Code::kInvalidArgument, format("sampler: expected one of %s, found '%s'",
                                              known.c_str(), excerpt(std::string(name)).c_str()));

@@ -96,7 +96,8 @@ const ScheduleEntry& find_schedule(std::string_view name) {
   std::string known;
   for (const ScheduleEntry& entry : kSchedules) {
     if (name == entry.name) return entry;
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+    known += known.empty() ? "" : ", ";
+    known += entry.name;
   }
   throw Error(Code::kInvalidArgument, format("schedule: expected one of %s, found '%s'",
                                              known.c_str(), excerpt(std::string(name)).c_str()));

@@ -25,6 +25,10 @@ TEST(Guidance, SkipWindowIsThatOfDiffusers) {
   EXPECT_EQ(active_steps(Guidance(skipping(), 24, 50), 50),
             (std::vector{1, 2, 3, 4, 5, 6, 7, 8, 9}));
   EXPECT_TRUE(active_steps(Guidance(skipping(), 24, 5), 5).empty());  // 0.05 < i < 1
+  GuidanceOptions narrow = skipping();  // the same fractions as FP32 values
+  narrow.skip_start = 0.01f;
+  narrow.skip_end = 0.2f;
+  EXPECT_EQ(active_steps(Guidance(narrow, 24, 40), 40), (std::vector{1, 2, 3, 4, 5, 6, 7}));
   GuidanceOptions wide = skipping();
   wide.skip_start = 0.5;
   wide.skip_end = 1.0;
