@@ -5,13 +5,14 @@
 
 namespace octet::cpu {
 namespace {
-// clang-format off: the order matters, each file uses the ones before it
-#include "backend/cpu/isa/attention.inc.h"
-#include "backend/cpu/isa/gemm.inc.h"
+// The order matters: each file uses the ones before it.
+// clang-format off
+#include "backend/cpu/isa/vec_generic.h"
 #include "backend/cpu/isa/math.inc.h"
 #include "backend/cpu/isa/rows.inc.h"
+#include "backend/cpu/isa/gemm.inc.h"
+#include "backend/cpu/isa/attention.inc.h"
 #include "backend/cpu/isa/table.inc.h"
-#include "backend/cpu/isa/vec_generic.h"
 // clang-format on
 constexpr Kernels kTable = make_table("generic");
 }  // namespace
