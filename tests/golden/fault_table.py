@@ -29,7 +29,7 @@ TOLERANCE = {
     "latents": 1e-3,
     "image": 1e-3,
     "fp8_linear": 1e-4,
-    "fp8": 1e-2,
+    "fp8": 2e-3,  # one code that falls on the other side moves it by about 4e-4
 }
 # The two GELU forms differ by 5e-4 at most, so their faults can only be small in the output; the
 # floor of correct implementations is below a tenth of the tolerance, hence still visible.
