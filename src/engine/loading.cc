@@ -41,61 +41,67 @@ struct Source {
   WeightReader reader;
 };
 
+// `precision` is the label whose dtype the files must hold: their own, or the one asked for.
 Source open_source(const ModelFolder& folder, const std::string& component,
-                   const std::string& variant) {
+                   const std::string& variant, const std::string& precision) {
   WeightReader reader = folder.open(component, variant);
   const auto bytes = reader.dtype_bytes();
   if (bytes.empty()) {
     throw Error(Code::kModelMismatch, component + ": expected tensors, found none");
   }
   const std::string stored = bytes[0].first;
-  const char* promised = promised_dtype(variant);
-  if (promised != nullptr && stored != promised && !(variant == "fp8" && stored == "F8_E5M2")) {
+  const char* promised = promised_dtype(precision);
+  if (promised != nullptr && stored != promised && !(precision == "fp8" && stored == "F8_E5M2")) {
     throw Error(Code::kModelMismatch,
-                format("%s: files labelled \"%s\": expected mostly %s, found mostly %s",
-                       component.c_str(), variant.c_str(), promised, stored.c_str()));
+                format("%s: variant \"%s\": expected mostly %s, found mostly %s in the %s files",
+                       component.c_str(), precision.c_str(), promised, stored.c_str(),
+                       variant.empty() ? "unlabelled" : variant.c_str()));
   }
   return {component, variant, stored, std::move(reader)};
 }
 
-// The asked-for variant; unasked, the plain files, else FP8, else whatever is there alone.
-std::string transformer_variant(const ModelFolder& folder,
-                                const std::optional<std::string>& asked) {
-  const Variants all = folder.variants("transformer");
-  if (all.empty()) {
-    throw Error(Code::kModelMismatch,
-                folder.files().location() + ": transformer: expected safetensors, found none");
-  }
-  if (asked) {
-    if (all.count(*asked) != 0) return *asked;
-    throw Error(Code::kModelMismatch, format("variant: transformer: expected \"%s\", found %s",
-                                             asked->c_str(), list(all).c_str()));
-  }
+/// Which files to take, and the precision they must turn out to hold.
+struct Choice {
+  std::string variant;
+  std::string precision;
+};
+
+// A label that was asked for: the files that carry it, else unlabelled ones if they hold it.
+Choice choose_label(const Variants& all, const std::string& component, const std::string& label) {
+  if (all.count(label) != 0) return {label, label};
+  if (all.count("") != 0) return {"", label};
+  throw Error(Code::kModelMismatch, format("variant: %s: expected \"%s\", found %s",
+                                           component.c_str(), label.c_str(), list(all).c_str()));
+}
+
+Variants require_variants(const ModelFolder& folder, const std::string& component) {
+  Variants all = folder.variants(component);
+  if (!all.empty()) return all;
+  throw Error(Code::kModelMismatch,
+              folder.files().location() + ": " + component + ": expected safetensors, found none");
+}
+
+// Unasked: the plain files, else FP8, else whatever is there alone.
+Choice choose_transformer(const ModelFolder& folder, const std::optional<std::string>& asked) {
+  const Variants all = require_variants(folder, "transformer");
+  if (asked) return choose_label(all, "transformer", *asked);
   for (const char* name : {"", "fp8"}) {
-    if (all.count(name) != 0) return name;
+    if (all.count(name) != 0) return {name, name};
   }
-  if (all.size() == 1) return all.begin()->first;
+  if (all.size() == 1) return {all.begin()->first, all.begin()->first};
   throw Error(Code::kModelMismatch, "variant: expected a choice by --variant, found " + list(all));
 }
 
 // Encoders and VAE: "fp8" means an FP8 transformer between 16-bit parts; other variants mean that
 // precision throughout. Unasked, 16-bit files under whichever label.
-std::string part_variant(const ModelFolder& folder, const std::string& component,
-                         const std::optional<std::string>& asked) {
-  const Variants all = folder.variants(component);
-  if (all.empty()) {
-    throw Error(Code::kModelMismatch, folder.files().location() + ": " + component +
-                                          ": expected safetensors, found none");
-  }
-  if (asked && *asked != "fp8" && !asked->empty()) {
-    if (all.count(*asked) != 0) return *asked;
-    throw Error(Code::kModelMismatch, format("variant: %s: expected \"%s\", found %s",
-                                             component.c_str(), asked->c_str(), list(all).c_str()));
-  }
+Choice choose_part(const ModelFolder& folder, const std::string& component,
+                   const std::optional<std::string>& asked) {
+  const Variants all = require_variants(folder, component);
+  if (asked && *asked != "fp8") return choose_label(all, component, *asked);
   for (const char* name : k16Bit) {
-    if (all.count(name) != 0) return name;
+    if (all.count(name) != 0) return {name, name};
   }
-  if (all.size() == 1) return all.begin()->first;
+  if (all.size() == 1) return {all.begin()->first, all.begin()->first};
   throw Error(Code::kModelMismatch, format("variant: %s: expected 16-bit weights, found %s",
                                            component.c_str(), list(all).c_str()));
 }
@@ -142,7 +148,8 @@ class ModelLoader {
 
   LoadedModel load(const std::string& compute) {
     check_parts();
-    Source transformer = open_source(folder_, "transformer", transformer_variant(folder_, asked_));
+    const Choice choice = choose_transformer(folder_, asked_);
+    Source transformer = open_source(folder_, "transformer", choice.variant, choice.precision);
     const Compute main = transformer_compute(compute, transformer, backend_);
     part_compute_ = main == Compute::kF32 ? Compute::kF32 : Compute::kBF16;
     info_.variant = transformer.variant;
@@ -174,7 +181,7 @@ class ModelLoader {
 
   template <typename Model, typename... Options>
   Model component(Source& source, Compute compute, const Options&... options) {
-    Model model(Loader{source.reader, backend_, compute}, options...);
+    Model model(Loader(source.reader, backend_, compute), options...);
     source.reader.finish();
     const auto files = folder_.variants(source.component).at(source.variant);
     weight_files_.insert(weight_files_.end(), files.begin(), files.end());
@@ -190,7 +197,8 @@ class ModelLoader {
 
   template <typename Model, typename Options>
   Model load_part(const std::string& name, const Options& options) {
-    Source source = open_source(folder_, name, part_variant(folder_, name, asked_));
+    const Choice choice = choose_part(folder_, name, asked_);
+    Source source = open_source(folder_, name, choice.variant, choice.precision);
     return component<Model>(source, part_compute_, options);
   }
 

@@ -22,10 +22,9 @@ Weight Loader::linear(const std::string& name, std::int64_t out, std::int64_t in
   return backend.prepare(weights.linear(name, out, in, bias), compute);
 }
 
-Weight Loader::linear16(const std::string& name, std::int64_t out, std::int64_t in,
-                        bool bias) const {
-  const Compute c = compute == Compute::kFP8 ? Compute::kW8A16 : compute;
-  return backend.prepare(weights.linear(name, out, in, bias), c);
+Weight Loader::careful_linear(const std::string& name, std::int64_t out, std::int64_t in,
+                              bool bias) const {
+  return backend.prepare(weights.linear(name, out, in, bias), careful);
 }
 
 Weight Loader::stacked(std::initializer_list<std::string> names, std::int64_t out_each,

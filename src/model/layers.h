@@ -10,17 +10,23 @@
 namespace octet {
 
 /// Reads weights of one component and prepares them on one backend.
-/// `compute` is what its large linear layers use.
+/// `compute` is what its large linear layers use; `careful` is for the layers whose inputs are
+/// never rounded to 8 bits: embedders, modulation, output.
 struct Loader {
   WeightReader& weights;
   Backend& backend;
   Compute compute;
+  Compute careful;
+
+  Loader(WeightReader& w, Backend& b, Compute c)
+      : Loader(w, b, c, c == Compute::kFP8 ? Compute::kW8A16 : c) {}
+  Loader(WeightReader& w, Backend& b, Compute c, Compute careful_layers)
+      : weights(w), backend(b), compute(c), careful(careful_layers) {}
 
   [[nodiscard]] Weight linear(const std::string& name, std::int64_t out, std::int64_t in,
                               bool bias = true) const;
-  /// A linear whose input is never rounded to 8 bits: embedders, modulation, output.
-  [[nodiscard]] Weight linear16(const std::string& name, std::int64_t out, std::int64_t in,
-                                bool bias = true) const;
+  [[nodiscard]] Weight careful_linear(const std::string& name, std::int64_t out, std::int64_t in,
+                                      bool bias = true) const;
   [[nodiscard]] Weight stacked(std::initializer_list<std::string> names, std::int64_t out_each,
                                std::int64_t in, bool bias = true) const;
   [[nodiscard]] Weight conv(const std::string& name, std::int64_t out, std::int64_t in,

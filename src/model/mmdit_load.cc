@@ -97,7 +97,7 @@ std::string MmditConfig::describe() const {
 Mmdit::ModulationLayer Mmdit::load_modulation(const Loader& load, const std::string& name,
                                               std::int64_t chunk_count) {
   ModulationLayer layer{
-      .weight = load.linear16(name + ".linear", chunk_count * config_.width, config_.width),
+      .weight = load.careful_linear(name + ".linear", chunk_count * config_.width, config_.width),
       .offset = modulation_width_,
       .chunks = chunk_count};
   modulation_width_ += chunk_count * config_.width;
@@ -131,15 +131,15 @@ Mmdit::Mmdit(const Loader& load)
       load.backend.prepare(patch, load.compute == Compute::kF32 ? Compute::kF32 : Compute::kBF16);
   position_ = load.table("pos_embed.pos_embed", {c.position_side, c.position_side, c.width});
   const std::string time = "time_text_embed.timestep_embedder.";
-  time_fc1_ = load.linear16(time + "linear_1", c.width, 256);
-  time_fc2_ = load.linear16(time + "linear_2", c.width, c.width);
+  time_fc1_ = load.careful_linear(time + "linear_1", c.width, 256);
+  time_fc2_ = load.careful_linear(time + "linear_2", c.width, c.width);
   const std::string text = "time_text_embed.text_embedder.";
-  pooled_fc1_ = load.linear16(text + "linear_1", c.width, c.pooled_width);
-  pooled_fc2_ = load.linear16(text + "linear_2", c.width, c.width);
-  context_embedder_ = load.linear16("context_embedder", c.width, c.text_width);
+  pooled_fc1_ = load.careful_linear(text + "linear_1", c.width, c.pooled_width);
+  pooled_fc2_ = load.careful_linear(text + "linear_2", c.width, c.width);
+  context_embedder_ = load.careful_linear("context_embedder", c.width, c.text_width);
   for (std::int64_t i = 0; i < c.depth; ++i) load_block(load, i);
   final_mod_ = load_modulation(load, "norm_out", 2);
-  proj_out_ = load.linear16("proj_out", c.out_channels * c.patch * c.patch, c.width);
+  proj_out_ = load.careful_linear("proj_out", c.out_channels * c.patch * c.patch, c.width);
 }
 
 }  // namespace octet
