@@ -70,8 +70,7 @@ def emit(name, kind, rows):
     print(f"inline constexpr {kind} {name}[] = {{")
     line = ""
     for row in rows:
-        item = "{" + ",".join(str(value) for value in row) + "}," if isinstance(row, (list, tuple)) \
-            else f"{row},"
+        item = "{" + ",".join(str(value) for value in row) + "},"
         if len(line) + len(item) > 100:
             print(line)
             line = ""
@@ -83,7 +82,8 @@ def main():
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "/usr/share/unicode")
     data = read_characters(root / "UnicodeData.txt")
     version = re.search(r"-(\d+\.\d+\.\d+)\.txt", (root / "PropList.txt").read_text()).group(1)
-    excluded = {code for first, last, prop in read_properties(root / "DerivedNormalizationProps.txt")
+    forms = read_properties(root / "DerivedNormalizationProps.txt")
+    excluded = {code for first, last, prop in forms
                 if prop == "Full_Composition_Exclusion" for code in range(first, last + 1)}
     special = [line.split("#")[0].split(";") for line in
                (root / "SpecialCasing.txt").read_text(encoding="utf-8").splitlines()
@@ -93,7 +93,8 @@ def main():
     assert wide == {0x130: ["0069", "0307"]}, wide
     lower = {code: int(fields[13], 16) for code, fields in data.items()
              if fields[13] and code not in wide}
-    canonical = {code: [int(part, 16) for part in fields[5].split()] for code, fields in data.items()
+    canonical = {code: [int(part, 16) for part in fields[5].split()]
+                 for code, fields in data.items()
                  if fields[5] and not fields[5].startswith("<") and not 0xAC00 <= code <= 0xD7A3}
     breaks = {code: GRAPHEME.index(prop)
               for path in ("emoji/emoji-data.txt", "auxiliary/GraphemeBreakProperty.txt")
@@ -110,7 +111,8 @@ def main():
     emit("kCombiningClasses", "ValueRange", ranges(
         {code: int(f[3]) for code, f in data.items() if f[3] != "0"}))
     emit("kDecompositions", "Decomposition", [
-        (code, parts[0], parts[1] if len(parts) > 1 else 0) for code, parts in sorted(canonical.items())])
+        (code, parts[0], parts[1] if len(parts) > 1 else 0)
+        for code, parts in sorted(canonical.items())])
     emit("kCompositions", "Composition", sorted(
         (parts[0], parts[1], code) for code, parts in canonical.items()
         if len(parts) == 2 and code not in excluded))

@@ -4,6 +4,7 @@
 // the raw text, leftmost first, the longest at equal start; each stretch between them is
 // normalised, and tokens with normalized = true are searched in the result.
 //
+// single_word takes letters, numbers and '_' for word characters (marks do not count).
 // Ownership: copies its tokens. Thread-safety: const after construction. Errors: none.
 #pragma once
 

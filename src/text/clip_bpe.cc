@@ -61,7 +61,8 @@ std::size_t word_length(std::u32string_view text, Kind kind) {
 struct ClipTokenizer::Tables {
   BpeModel model;
   AddedVocabulary added, added_without_pad;
-  std::unordered_map<std::int32_t, std::string> tokens;  // id -> token, for messages
+  Vocabulary vocabulary;               // for messages
+  std::vector<AddedToken> added_list;  // for messages
   std::int32_t bos = -1, eos = -1, pad = -1, vocab_size = 0;
   int max_length = kClipLength;
 
@@ -137,13 +138,13 @@ ClipTokenizer ClipTokenizer::load(const TokenizerFiles& files) {
   tables->added_without_pad = AddedVocabulary(others, normalize);
 
   for (const auto& [token, id] : loading.spec.vocabulary) {
-    tables->tokens.emplace(id, tables->model.decode_token(token));
     tables->vocab_size = std::max(tables->vocab_size, id + 1);
   }
   for (const AddedToken& token : loading.added) {
-    tables->tokens[token.id] = token.content;
     tables->vocab_size = std::max(tables->vocab_size, token.id + 1);
   }
+  tables->vocabulary = std::move(loading.spec.vocabulary);
+  tables->added_list = std::move(loading.added);
   return ClipTokenizer(std::move(tables));
 }
 
@@ -164,18 +165,26 @@ std::vector<std::int32_t> ClipTokenizer::Tables::encode(std::u32string_view prom
       rest.remove_prefix(length);
     }
   };
-  const AddedVocabulary& vocabulary = match_pad ? added : added_without_pad;
-  vocabulary.visit(
+  const AddedVocabulary& literals = match_pad ? added : added_without_pad;
+  literals.visit(
       prompt, [&](std::int32_t id) { ids.push_back(id); }, on_text);
   return ids;
 }
 
 std::string ClipTokenizer::Tables::decode(std::span<const std::int32_t> ids) const {
-  std::string text;
-  for (const std::int32_t id : ids) {
-    const auto found = tokens.find(id);
-    if (found != tokens.end()) text += found->second;
+  // The way back is needed for truncated prompts only, so no table is kept for it.
+  std::unordered_map<std::int32_t, std::string> tokens;
+  for (const std::int32_t id : ids) tokens.try_emplace(id);
+  for (const auto& [token, id] : vocabulary) {
+    const auto wanted = tokens.find(id);
+    if (wanted != tokens.end()) wanted->second = model.decode_token(token);
   }
+  for (const AddedToken& token : added_list) {
+    const auto wanted = tokens.find(token.id);
+    if (wanted != tokens.end()) wanted->second = token.content;
+  }
+  std::string text;
+  for (const std::int32_t id : ids) text += tokens[id];
   while (!text.empty() && text.back() == ' ') text.pop_back();
   return text;
 }

@@ -81,7 +81,8 @@ def token_entry(content, normalized=True):
 def make_clip():
     """vocab.json and merges.txt in the order of CLIP, with two configurations."""
     text = prompts.CORPUS.lower()
-    splitter = pre_tokenizers.Split(Regex(r"'s|'t|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"), "removed", True)
+    pattern = Regex(r"'s|'t|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+")
+    splitter = pre_tokenizers.Split(pattern, "removed", True)
     words = [word for word, _ in splitter.pre_tokenize_str(text)]
     merges = train_bpe(words, 420)
     order = sorted(byte_letters().values())
@@ -122,8 +123,8 @@ def clip_oracle(vocabulary, merges, config):
 def train_spiece(name, **settings):
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(prompts.CORPUS.splitlines()), model_writer=model, model_type="unigram",
-        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, hard_vocab_limit=False, character_coverage=1.0,
+        sentence_iterator=iter(prompts.CORPUS.splitlines()), model_writer=model,
+        model_type="unigram", pad_id=0, eos_id=1, unk_id=2, bos_id=-1, hard_vocab_limit=False, character_coverage=1.0,
         minloglevel=2, **settings)
     path = HERE / name / "spiece.model"
     path.parent.mkdir(exist_ok=True)
@@ -162,9 +163,8 @@ def make_small_map():
              "e\u0301": "\u00e9", "e\u0302": "\u00ea", "e\u0302\u0301": "\u1ebf", "\u2026": "...",
              "\u200b": "", "\u2122": "TM", "\u00bd": "1/2", "\u00a8": " \u0308"}
     table = HERE / "rules.tsv"
-    table.write_text("".join(
-        " ".join(f"{ord(c):04X}" for c in key) + "\t" + " ".join(f"{ord(c):04X}" for c in value) + "\n"
-        for key, value in rules.items()), encoding="utf-8")
+    codes = [[" ".join(f"{ord(c):04X}" for c in side) for side in rule] for rule in rules.items()]
+    table.write_text("".join(f"{key}\t{value}\n" for key, value in codes), encoding="utf-8")
     path = train_spiece("scratch", vocab_size=300, normalization_rule_tsv=str(table))
     blob = load_proto(path).normalizer_spec.precompiled_charsmap
     table.unlink()
