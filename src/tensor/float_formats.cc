@@ -32,6 +32,7 @@ float magnitude(Format f, std::uint32_t code) {
 // Rounds a finite non-negative value to the nearest code, ties to even, without an upper limit:
 // the caller decides what a code beyond the largest finite one becomes.
 std::uint32_t round_to_code(Format f, float value) {
+  if (value == 0.0f) return 0;  // frexp gives zero the exponent of 1/2
   int exponent = 0;
   std::frexp(value, &exponent);  // value = m * 2^exponent, m in [0.5, 1)
   exponent = std::max(exponent - 1, 1 - f.bias);
