@@ -21,6 +21,19 @@ void set_dense_strides(Tensor& t) {
   }
 }
 
+// The axes that have more than one element: the strides of the others mean nothing.
+Tensor without_single_axes(const Tensor& t) {
+  Tensor r = t;
+  r.rank = 0;
+  for (int i = 0; i < t.rank; ++i) {
+    if (t.dims[at(i)] == 1) continue;
+    r.dims[at(r.rank)] = t.dims[at(i)];
+    r.strides[at(r.rank)] = t.strides[at(i)];
+    ++r.rank;
+  }
+  return r;
+}
+
 }  // namespace
 
 std::int64_t Tensor::dim(int axis) const { return dims[at(axis_of(*this, axis))]; }
@@ -84,34 +97,27 @@ Tensor select(const Tensor& t, int axis, std::int64_t index) {
 Tensor reshape(const Tensor& t, std::initializer_list<std::int64_t> dims) {
   Tensor r = make_tensor(t.data, t.dtype, dims);
   OCTET_CHECK(r.numel() == t.numel(), "reshape %s to %s", describe(t).c_str(), describe(r).c_str());
+  if (r.numel() == 0) return r;
   // Walk both shapes from the last dimension; groups of equal size must be dense inside the group.
-  int i = t.rank - 1;
+  const Tensor from = without_single_axes(t);
+  int i = from.rank - 1;
   int j = r.rank - 1;
-  while (i >= 0 && j >= 0) {
-    std::int64_t have = t.dims[at(i)];
-    std::int64_t want = r.dims[at(j)];
-    std::int64_t stride = t.strides[at(i)];
-    r.strides[at(j)] = stride;
-    while (have != want) {
-      if (want < have) {
-        stride *= r.dims[at(j)];
-        --j;
-        OCTET_CHECK(j >= 0, "reshape %s", describe(t).c_str());
-        want *= r.dims[at(j)];
-        r.strides[at(j)] = stride;
-      } else {
-        OCTET_CHECK(i > 0 && (t.dims[at(i - 1)] == 1 ||
-                              t.strides[at(i - 1)] == t.strides[at(i)] * t.dims[at(i)]),
-                    "reshape of the strided view %s", describe(t).c_str());
-        --i;
-        have *= t.dims[at(i)];
-      }
+  std::int64_t have = 1;    // elements of axis i, and of those merged with it, not yet given away
+  std::int64_t stride = 1;  // their stride
+  for (; j >= 0; --j) {
+    if (have == 1 && i >= 0 && r.dims[at(j)] != 1) {
+      have = from.dims[at(i)];
+      stride = from.strides[at(i--)];
     }
-    --i;
-    --j;
+    while (have % r.dims[at(j)] != 0) {
+      OCTET_CHECK(i >= 0 && from.strides[at(i)] == stride * have, "reshape of the strided view %s",
+                  describe(t).c_str());
+      have *= from.dims[at(i--)];
+    }
+    r.strides[at(j)] = stride;
+    stride *= r.dims[at(j)];
+    have /= r.dims[at(j)];
   }
-  for (; j >= 0; --j)
-    r.strides[at(j)] = j + 1 < r.rank ? r.strides[at(j + 1)] * r.dims[at(j + 1)] : 1;
   return r;
 }
 
