@@ -1,6 +1,7 @@
 #include "tensor/arena.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 
 #include "base/format.h"
@@ -9,7 +10,17 @@
 namespace octet {
 namespace {
 constexpr std::size_t kAlignment = 256;
+
+// Bytes of a dense tensor, or the largest number where they do not fit one.
+std::size_t bytes_of(const Tensor& t) {
+  std::size_t bytes = size_of(t.dtype);
+  for (int i = 0; i < t.rank; ++i) {
+    const auto dim = static_cast<std::size_t>(t.dims[static_cast<std::size_t>(i)]);
+    if (__builtin_mul_overflow(bytes, dim, &bytes)) return SIZE_MAX;
+  }
+  return bytes;
 }
+}  // namespace
 
 Buffer allocate_host(std::size_t size) {
   constexpr std::size_t kHostAlignment = 64;
@@ -25,7 +36,8 @@ Buffer allocate_host(std::size_t size) {
 Tensor Arena::tensor(DType dtype, int rank, const Dims& dims) {
   Tensor t = make_tensor(nullptr, dtype, rank, dims);
   const std::size_t begin = (used_ + kAlignment - 1) / kAlignment * kAlignment;
-  const std::size_t end = begin + t.bytes();
+  std::size_t end = 0;
+  if (__builtin_add_overflow(begin, bytes_of(t), &end)) end = SIZE_MAX;
   if (end > buffer_.size()) {
     throw Error(Code::kOutOfMemory, format("activations: %zu bytes needed for %s, %zu planned", end,
                                            describe(t).c_str(), buffer_.size()));
