@@ -28,7 +28,8 @@ class Config:
     guidance: float = 4.0
 
 
-TINY = Config(width=128, heads=2, layers=2, clip_layers=2, t5_layers=1)  # tests of the trainer
+TINY = Config(width=128, heads=2, layers=2, clip_layers=2, t5_layers=1, side=64, positions=8,
+              vae_widths=(16, 16, 16, 16), steps=4)  # tests of the trainer
 
 
 def clip_json(c, project):
