@@ -18,9 +18,13 @@ std::string compiler() {
 }
 
 const char* instruction_set() {
-  if (__builtin_cpu_supports("avx512bf16")) return "avx512-bf16";
-  if (__builtin_cpu_supports("avx512f")) return "avx512";
-  return __builtin_cpu_supports("avx2") ? "avx2" : "x86-64";
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512dq");
+  if (avx512) return "avx512";
+  return avx2 ? "avx2" : "x86-64-v2";
 }
 
 }  // namespace octet::cli

@@ -13,8 +13,7 @@ namespace octet::cli {
 /// "g++ 12.2.0".
 [[nodiscard]] std::string compiler();
 
-/// The widest vector instructions of this machine that Octet's kernels know: "avx512-bf16",
-/// "avx512", "avx2" or "x86-64".
+/// The widest kernels that this machine can run: "avx512", "avx2" or "x86-64-v2".
 [[nodiscard]] const char* instruction_set();
 
 }  // namespace octet::cli

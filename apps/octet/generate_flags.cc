@@ -100,7 +100,7 @@ void add_sampling_flags(GenerateOptions& o, std::vector<Flag>& flags) {
                    .value = "NAME",
                    .group = group,
                    .help = "how to step",
-                   .normal = samplers().front().name,
+                   .normal = kFromModel,
                    .target = &o.request.sampler,
                    .choices = names_of(samplers())});
   flags.push_back({.name = "--schedule",

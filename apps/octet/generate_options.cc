@@ -27,7 +27,7 @@ bool is_given(const CommandLine& line, const std::string& name) {
 
 std::string prompt_from_stdin() {
   // A text file ends with a line end that is not part of the prompt.
-  std::string text = read_stdin("PROMPT", kMaxPromptBytes + 2);
+  std::string text = read_stdin("PROMPT", kMaxPromptBytes);
   if (text.ends_with('\n')) text.pop_back();
   if (text.ends_with('\r')) text.pop_back();
   return text;

@@ -49,22 +49,25 @@ std::string real_path(const std::string& path) {
   return real ? std::string(real.get()) : path;
 }
 
-/// Root passes every permission check, so a nameless file is really created where the file system
-/// has them; elsewhere access() must do.
+/// Root passes every permission check and a file system may still say no, so a file is really
+/// created: without a name where that is possible, else with one that is removed at once.
+bool can_create_in(const std::string& folder) {
+  int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+    const std::string probe = format("%s/.octet-%ld.tmp", folder.c_str(), long{::getpid()});
+    fd = ::open(probe.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0) ::unlink(probe.c_str());
+  }
+  if (fd >= 0) ::close(fd);
+  return fd >= 0;
+}
+
 void check_folder(const std::string& flag, const std::string& path, const std::string& target) {
   const std::string folder = folder_of(target);
   struct stat status {};
   if (::stat(folder.c_str(), &status) != 0) fail(flag, path, std::strerror(errno));
   if (!S_ISDIR(status.st_mode)) fail(flag, path, std::strerror(ENOTDIR));
-  const int fd = ::open(folder.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-  if (fd >= 0) {
-    ::close(fd);
-    return;
-  }
-  const bool unsupported = errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL;
-  if (!unsupported || ::access(folder.c_str(), W_OK | X_OK) != 0) {
-    fail(flag, path, std::strerror(errno));
-  }
+  if (!can_create_in(folder)) fail(flag, path, std::strerror(errno));
 }
 
 }  // namespace

@@ -99,8 +99,8 @@ Json memory_json(const RunReport& report) {
 }
 
 std::string component_line(const ComponentInfo& part) {
-  std::string line = format("  %s: %s", part.name.c_str(), part.stored.c_str());
-  if (part.compute != part.stored) line += " stored, computes in " + part.compute;
+  std::string line = format("  %s: %s stored, %s computed", part.name.c_str(), part.stored.c_str(),
+                            part.compute.c_str());
   if (!part.reason.empty()) line += " (" + part.reason + ")";
   return line;
 }

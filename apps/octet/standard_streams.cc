@@ -22,7 +22,9 @@ void prepare_standard_streams() {
       (void)::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     }
   }
+  // A closed pipe and a file size limit are errors of write(), not sudden deaths.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 void write_stdout(std::span<const std::byte> bytes) {

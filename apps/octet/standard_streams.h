@@ -9,8 +9,8 @@
 
 namespace octet::cli {
 
-/// Makes descriptors 0 to 2 valid and SIGPIPE harmless. Without it, a program started with a
-/// closed stream would write messages into the first file that it opens.
+/// Makes descriptors 0 to 2 valid, SIGPIPE and SIGXFSZ harmless. Without it, a program started with
+/// a closed stream would write messages into the first file that it opens.
 void prepare_standard_streams();
 
 /// Writes everything to standard output or throws; a closed pipe is an error like a full disk.

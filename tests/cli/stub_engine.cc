@@ -1,11 +1,13 @@
 // An engine without a model, so that the command line is tested in milliseconds.
 //
-// The name of the model says what happens: "emoji" works, "slow" takes 50 ms a step, "missing" and
-// "corrupt" cannot be loaded, "huge" runs out of memory, "broken" throws what is no octet::Error,
-// "wordy" warns, "other" works and has another digest. Pictures depend on seed, size and settings
+// The name of the model says what happens: "emoji" works, "slow" takes 50 ms a step, "stuck" takes
+// 20 s, "loading" takes 20 s to load, "missing" and "corrupt" cannot be loaded, "huge" runs out of
+// memory, "broken" throws what is no octet::Error, "wordy" warns, "other" works and has another
+// digest. Pictures depend on seed, size and settings
 // like those of a real engine.
 
 #include <chrono>
+#include <iostream>
 #include <stdexcept>
 #include <thread>
 
@@ -17,6 +19,10 @@ namespace octet {
 namespace {
 
 void fail_to_load(const std::string& model) {
+  if (model == "loading") {
+    std::cerr << "loading" << std::endl;
+    std::this_thread::sleep_for(std::chrono::seconds(20));
+  }
   if (model == "missing") {
     throw Error(Code::kIo, "--model: expected a built-in model or a folder, found 'missing'");
   }
@@ -115,7 +121,8 @@ const ModelInfo& Engine::model() const { return impl_->info; }
 GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHooks& hooks) {
   GenerateResult result;
   result.used = used_settings(request);
-  const auto pause = std::chrono::milliseconds(impl_->info.name == "slow" ? 50 : 0);
+  const std::string& name = impl_->info.name;
+  const auto pause = std::chrono::milliseconds(name == "slow" ? 50 : name == "stuck" ? 20000 : 0);
   for (int step = 1; step <= result.used.steps; ++step) {
     std::this_thread::sleep_for(pause);
     const Progress progress{Stage::kDenoise, step, result.used.steps, 0.05 * step};
