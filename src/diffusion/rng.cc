@@ -165,6 +165,8 @@ void fill_uniform(std::mt19937& engine, std::span<float> out, int bits) {
 
 namespace internal {
 
+float portable_fma(float a, float b, float c) { return PortableFma{}(a, b, c); }
+
 void normal_groups_portable(float* data, std::size_t groups) {
   normal_groups(data, groups, PortableFma{});
 }

@@ -42,6 +42,8 @@ namespace internal {
 void normal_groups_portable(float* data, std::size_t groups);
 /// Returns false when this CPU cannot run it.
 bool normal_groups_fma(float* data, std::size_t groups);
+/// The fused multiply-add of the portable variant.
+[[nodiscard]] float portable_fma(float a, float b, float c);
 }  // namespace internal
 
 }  // namespace octet

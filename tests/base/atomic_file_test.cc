@@ -171,6 +171,17 @@ TEST_F(AtomicFile, WorksWithoutProc) {
   EXPECT_EQ(entries(folder_), 2u);
 }
 
+// A file that is a mount point cannot be replaced; the temporary one must go again.
+TEST_F(AtomicFile, AFailedRenameLeavesNothing) {
+  const fs::path path = folder_ / "out.png";
+  write_file_atomically(path, bytes_of("old"));
+  if (::mount(path.c_str(), path.c_str(), "", MS_BIND, "") != 0) GTEST_SKIP() << "not root";
+  expect_io_error(path, bytes_of("new"), "busy");
+  ::umount(path.c_str());
+  EXPECT_EQ(content(path), "old");
+  EXPECT_EQ(entries(folder_), 1u);
+}
+
 TEST_F(AtomicFile, AReadOnlyFolderIsRefused) {
   fs::create_directory(folder_ / "locked");
   ::chmod((folder_ / "locked").c_str(), 0555);

@@ -108,6 +108,31 @@ TEST(Rng, VariantsAgreeBitForBit) {
   for (const float value : portable) EXPECT_TRUE(std::isfinite(value));
 }
 
+// Sums next to the middle between two FP32 values, where rounding twice would go wrong.
+TEST(Rng, PortableFmaRoundsOnce) {
+  std::mt19937 engine(8);
+  int twice_differs = 0;
+  const auto step = [&] { return static_cast<float>(static_cast<int>(engine() % 65) - 32); };
+  for (int round = 0; round < 100000; ++round) {
+    const float a = 0x1p-12f * (1.0f + step() * 0x1p-18f);
+    const float b = (round % 2 == 0 ? 0x1p-12f : -0x1p-12f) * (1.0f + step() * 0x1p-18f);
+    const float c =
+        (round % 4 < 2 ? 1.0f : -1.0f) * (1.0f + static_cast<float>(engine() % 9) * 0x1p-23f);
+    const float expected = std::fma(a, b, c);
+    ASSERT_EQ(internal::portable_fma(a, b, c), expected) << a << " " << b << " " << c;
+    const double naive = static_cast<double>(a) * b + c;
+    twice_differs += static_cast<float>(naive) != expected ? 1 : 0;
+  }
+  EXPECT_GT(twice_differs, 10);
+}
+
+TEST(Rng, ZeroIsPositive) {
+  float group[16] = {};  // u1 = 1 gives the radius sqrt(-2 * 0), which is -0
+  internal::normal_groups_portable(group, 1);
+  EXPECT_EQ(group[0], 0.0f);
+  EXPECT_FALSE(std::signbit(group[0]));
+}
+
 TEST(Rng, PortableVariantIsFast) {
   std::vector<float> values(16 * 64 * 64, 0.3f);
   const auto start = std::chrono::steady_clock::now();

@@ -94,6 +94,7 @@ TEST(PngText, MalformedChunksAreRefused) {
 TEST(PngText, BombsAreRefused) {
   const std::string nul(1, '\0'), key = "parameters" + nul;
   expect_corrupt(with_chunk("zTXt", key + nul + packed(std::string(64u << 20, 'a'))));
+  expect_corrupt(with_chunk("zTXt", key + nul + packed(std::string(kMaxPngText + 1, 'a'))));
   EXPECT_EQ(text_of(with_chunk("zTXt", key + nul + packed(std::string(1000000, 'a')))).size(),
             1000000u);
   expect_corrupt(with_chunk("tEXt", key + std::string(kMaxPngText + 1, 'a')));
