@@ -1,0 +1,82 @@
+// attention.
+#include "backend/op_case.h"
+
+namespace octet {
+namespace {
+
+struct AttentionSpec {
+  reference::AttentionShape shape;
+  DType in = DType::kF32;
+  DType dst = DType::kF32;
+  bool bias = false;
+  float range = 2;
+};
+
+void run_attention(Bench& b, const AttentionSpec& s) {
+  const reference::AttentionShape& c = s.shape;
+  AttentionArgs a;
+  a.scale = static_cast<float>(c.scale);
+  a.causal = c.causal;
+  // q, k and v lie side by side, as one product leaves them; queries may be fewer.
+  const Bench::Layout layout{.row_gap = 0, .low = -s.range, .high = s.range};
+  const Tensor all = b.input(s.in, {c.batch, c.keys, 3 * c.heads, c.size}, layout);
+  a.k = slice(all, 2, c.heads, 2 * c.heads);
+  a.v = slice(all, 2, 2 * c.heads, 3 * c.heads);
+  a.q = c.queries <= c.keys ? slice(slice(all, 2, 0, c.heads), 1, 0, c.queries)
+                            : b.input(s.in, {c.batch, c.queries, c.heads, c.size}, layout);
+  if (s.bias) a.bias = b.input(DType::kF32, {c.heads, c.queries, c.keys}, layout);
+  const std::int64_t width = c.heads * c.size;
+  a.dst = is_fp8(s.dst) ? b.fp8_output({c.batch, c.queries, width}, true)
+                        : Activation(b.output(s.dst, {c.batch, c.queries, width}, 6));
+  ops::attention(b.ctx(), a);
+  const Values wanted = reference::attention(values_of(a.q), values_of(a.k), values_of(a.v),
+                                             s.bias ? values_of(a.bias) : Values{},
+                                             {.batch = c.batch,
+                                              .queries = c.queries,
+                                              .keys = c.keys,
+                                              .heads = c.heads,
+                                              .size = c.size,
+                                              .scale = static_cast<double>(a.scale),
+                                              .causal = c.causal});
+  if (is_fp8(s.dst)) {
+    b.expect_fp8(a.dst, wanted, 1e-5);
+  } else {
+    // A score is off by the rounding of its dot product, which grows with the squared range.
+    b.expect(a.dst.data, wanted, 1e-5, 4e-6 * static_cast<double>(s.range * s.range));
+  }
+}
+
+OpCase row(const AttentionSpec& s) {
+  const reference::AttentionShape& c = s.shape;
+  return {"attention",
+          std::to_string(c.batch) + "x" + std::to_string(c.queries) + "x" + std::to_string(c.keys) +
+              " h" + std::to_string(c.heads) + "x" + std::to_string(c.size) +
+              (c.causal ? " causal " : " ") + (s.bias ? "bias " : "") + name_of(s.in) + " to " +
+              name_of(s.dst),
+          [s](Bench& b) { run_attention(b, s); }};
+}
+
+}  // namespace
+
+std::vector<OpCase> attention_cases() {
+  constexpr DType f32 = DType::kF32, bf16 = DType::kBF16, e4 = DType::kF8E4M3;
+  std::vector<OpCase> cases;
+  for (const std::int64_t tokens : {1, 2, 14, 15, 63, 64, 65, 129, 200}) {
+    cases.push_back(row({.shape = {1, tokens, tokens, 2, 64, 0.125, false}}));
+    cases.push_back(row({.shape = {2, tokens, tokens, 1, 40, 0.2, true}, .in = bf16}));
+  }
+  for (const std::int64_t size : {1, 8, 16, 24, 56, 72, 88, 160, 512}) {
+    cases.push_back(row({.shape = {1, 33, 70, 2, size, 0.1, false}, .bias = true}));
+  }
+  cases.push_back(row({.shape = {2, 90, 70, 3, 64, 0.125, false}, .in = bf16, .dst = bf16}));
+  cases.push_back(row({.shape = {2, 77, 77, 3, 64, 0.125, true}, .dst = bf16, .bias = true}));
+  cases.push_back(row({.shape = {2, 45, 45, 3, 64, 0.125, false}, .dst = e4}));
+  // Large scores: the running maximum must move.
+  cases.push_back(row({.shape = {1, 150, 150, 1, 64, 1.0, false}, .range = 6}));
+  // No scale and a bias, as T5 has it.
+  cases.push_back(
+      row({.shape = {2, 100, 100, 2, 64, 1.0, false}, .in = f32, .bias = true, .range = 1}));
+  return cases;
+}
+
+}  // namespace octet

@@ -1,0 +1,100 @@
+// prepare(): what a weight becomes under each compute, and weights that contradict themselves.
+#include "backend/cpu/cpu_backend.h"
+#include "backend/op_case.h"
+#include "octet/error.h"
+
+namespace octet {
+namespace {
+
+struct Expectation {
+  DType stored;
+  bool convolution;
+  Compute asked, effective;
+  DType kept, input;
+};
+
+TEST(Prepare, EffectiveComputeAndTypes) {
+  constexpr DType f32 = DType::kF32, f16 = DType::kF16, bf16 = DType::kBF16, e4 = DType::kF8E4M3,
+                  e5 = DType::kF8E5M2;
+  constexpr Compute full = Compute::kF32, half = Compute::kBF16, mixed = Compute::kW8A16,
+                    fp8 = Compute::kFP8;
+  const std::vector<Expectation> cases = {
+      {f32, false, full, full, f32, f32},   {f16, false, full, full, f16, f32},
+      {f32, false, half, half, bf16, bf16}, {f16, false, half, half, f16, bf16},
+      {f16, false, mixed, half, f16, bf16}, {bf16, false, fp8, half, bf16, bf16},
+      {e4, false, mixed, mixed, e4, bf16},  {e5, false, mixed, mixed, e5, bf16},
+      {e4, false, fp8, fp8, e4, e4},        {e4, true, fp8, mixed, e4, bf16},
+      {e4, false, half, half, bf16, bf16},  {e4, false, full, full, f32, f32},
+  };
+  const auto backend = make_cpu_backend({.threads = 1});
+  Bench bench(*backend, 1);
+  for (const Expectation& e : cases) {
+    HostWeight host = e.convolution ? bench.weight(e.stored, {8, 8, 3, 3})
+                                    : bench.weight(e.stored, {8, 8}, ScaleKind::kNone);
+    if (is_fp8(e.stored)) {
+      host.scale_kind = ScaleKind::kTensor;
+      host.scale = {0.5f};
+    }
+    host.input_scale = 0.25f;
+    const Weight w = backend->prepare(host, e.asked);
+    SCOPED_TRACE(std::string(name_of(e.stored)) + " asked for " + name_of(e.asked));
+    EXPECT_EQ(w.compute, e.effective);
+    EXPECT_EQ(w.stored, e.kept);
+    EXPECT_EQ(w.input, e.input);
+    EXPECT_EQ(w.input_scale.has_value(), e.effective == fp8);
+    EXPECT_GE(w.bytes, 64 * size_of(w.stored));
+  }
+}
+
+TEST(Prepare, RefusesContradictions) {
+  const auto backend = make_cpu_backend({.threads = 1});
+  Bench bench(*backend, 1);
+  const HostWeight good = bench.weight(DType::kF8E4M3, {6, 5}, ScaleKind::kRow);
+  EXPECT_NO_THROW((void)backend->prepare(good, Compute::kW8A16));
+  std::vector<HostWeight> bad(9, good);
+  bad[0].data.pop_back();
+  bad[1].scale.pop_back();
+  bad[2].bias.pop_back();
+  bad[3].dims = {6};
+  bad[4].dims = {6, 5, 1, 2};
+  bad[5].dims = {-6, -5};
+  bad[6].dims = {std::int64_t{1} << 31, std::int64_t{1} << 31, std::int64_t{1} << 15, 1 << 15};
+  bad[7].dtype = DType::kI32;
+  bad[8].scale_kind = ScaleKind::kBlock;  // block stays 0
+  for (std::size_t i = 0; i < bad.size(); ++i) {
+    try {
+      (void)backend->prepare(bad[i], Compute::kW8A16);
+      ADD_FAILURE() << "case " << i << " was accepted";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Code::kModelMismatch) << i;
+      EXPECT_NE(std::string(e.what()).find("test.weight"), std::string::npos) << e.what();
+    }
+  }
+}
+
+TEST(CpuBackend, SaysWhatItIs) {
+  const auto backend = make_cpu_backend({.threads = 2, .isa = CpuIsa::kGeneric});
+  const DeviceInfo info = backend->info();
+  EXPECT_EQ(info.kind, "cpu");
+  EXPECT_EQ(info.capabilities, "generic");
+  EXPECT_EQ(info.threads, 2);
+  EXPECT_FALSE(info.name.empty());
+  EXPECT_GT(info.memory, 0u);
+  EXPECT_EQ(backend->stream_dtype(Compute::kFP8), DType::kF32);
+  EXPECT_THROW((void)make_cpu_backend({.threads = -1}), Error);
+}
+
+TEST(CpuBackend, UploadAndDownload) {
+  const auto backend = make_cpu_backend({.threads = 1});
+  const Buffer memory = backend->allocate(12);
+  const Tensor t = make_tensor(memory.data(), DType::kF32, {3});
+  const float values[3] = {1, 2, 3};
+  backend->upload(t, std::as_bytes(std::span(values)));
+  float back[3] = {};
+  backend->download(std::as_writable_bytes(std::span(back)), t);
+  EXPECT_EQ(back[2], 3);
+  EXPECT_THROW(backend->upload(t, std::as_bytes(std::span(values)).first(8)), Error);
+}
+
+}  // namespace
+}  // namespace octet
