@@ -72,7 +72,7 @@ def write(run, checkpoint, mmdit, text, vae, short):
     if not short:
         for other in (2.0, 3.0, 5.5, 7.0):
             found[f"guidance {other}"] = figures(run, mmdit, text, vae, checkpoint,
-                                                 ("name", "pair"), count, other)
+                                                 ("name", "pair"), count // 2, other)
         kept = {k: v.clone() for k, v in mmdit.state_dict().items()}
         mmdit.load_state_dict(export.through_fp8(kept))
         found["fp8 weights"] = figures(run, mmdit, text, vae, checkpoint, kinds, count, guidance)

@@ -46,6 +46,7 @@ class Run:
             dist.init_process_group("nccl" if cuda else "gloo",
                                     device_id=self.device if cuda else None)
         self.compile, self.limit = cuda and not args.eager, args.limit
+        self.vae_compile = self.compile and args.vae_compile
         self.config = config.TINY if args.tiny else config.Config()
         self.encoders = Encoders(args.model)
         self.source = Source(args.model, args.seed + self.rank, args.workers, args.chunk)
@@ -117,6 +118,10 @@ def arguments():
     add("--rates", help="with --alone: muon:adam:vae_muon:vae_adam of each process, by commas")
     add("--cpu", action="store_true")
     add("--eager", action="store_true", help="no compilation")
+    add("--vae-compile", action="store_true", help="pays for long trainings of stage 1")
+    add("--deadline", type=float, help="instead of --seconds: time of day, seconds since 1970")
+    add("--profile", action="store_true", help="print where a step of stage 2 spends its time")
+    add("--warm-up", action="store_true", help="compile stage 2 into the disk cache, then stop")
     add("--tiny", action="store_true", help="small network, to test this program")
     return parser.parse_args()
 
@@ -129,6 +134,8 @@ def autoencoder(run, args, state):
         vae = Vae(run.config).to(run.device)
         vae.load_state_dict(state["vae"])
         return vae.requires_grad_(False), state["scaling"], state["shift"]
+    if args.warm_up:
+        return Vae(run.config).to(run.device).requires_grad_(False), 1.0, 0.0
     vae, scaling, shift = train_vae(run, args.vae_seconds, args.vae_batch, args.vae_muon_rate,
                                     args.vae_adam_rate)
     if args.vae and run.rank == 0:

@@ -146,6 +146,8 @@ class Trainer:
             if begin is None:
                 self.run.sync()
                 begin = time.time()
+                if self.args.deadline:
+                    seconds = max(1.0, self.args.deadline - begin)
                 mark = (begin, self.step)
                 self.run.say(f"mmdit: first step after {self.run.clock():.0f} s")
             if self.step % self.args.refresh == 0:
@@ -153,7 +155,12 @@ class Trainer:
             if self.step % 20 == 0:
                 progress = earlier + (1 - earlier) * self.run.agree(
                     (time.time() - begin) / seconds)
-            if self.step % 200 == 0:
+                if self.args.warm_up:
+                    return
+            if self.args.profile and self.step == 60:
+                self.profile()
+                mark = (time.time(), self.step)
+            if self.step % 200 == 0 or self.step in (50, 100):
                 now, value = time.time(), mean.item()
                 speed = (self.step - mark[1]) * self.args.batch / (now - mark[0])
                 mark = (now, self.step)
@@ -168,6 +175,24 @@ class Trainer:
                     mark = (time.time(), self.step)
         self.done = 1.0
         self.save(short=False)
+
+    def profile(self, steps=5):
+        """Prints the kernels that take most of some steps (which do not count)."""
+        from torch.profiler import ProfilerActivity, profile
+
+        self.run.sync()
+        start = time.time()
+        with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as found:
+            for _ in range(steps):
+                self.loss(self.args.batch).backward()
+                self.flat.exchange(self.args.clip)
+                self.optimiser.step(0.0)
+            launched = time.time() - start
+            self.run.sync()
+        self.run.say(f"profile: {steps} steps launched in {launched:.3f} s, done in "
+                     f"{time.time() - start:.3f} s")
+        self.run.say(found.key_averages().table(sort_by="self_cuda_time_total", row_limit=22,
+                                                max_name_column_width=60))
 
     def layers(self):
         text = self.text

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from optimiser import Flat, Optimiser
 from vae import Vae, decoder_gflop
 
-KL = 2e-5
+KL = 1e-4
 WINDOW = 0.5  # side of a training window; the last part of the time sees whole pictures
 WHOLE_FROM = 0.8
 
@@ -83,7 +83,7 @@ def train_vae(run, seconds, batch, muon_rate, adam_rate):
     optimiser = Optimiser(flat, muon_rate, adam_rate, decay=0.0, convolutions=True)
     torch.manual_seed(100 + run.rank)
     windows = Windows(run)
-    forward = torch.compile(vae, dynamic=False) if run.compile else vae
+    forward = torch.compile(vae, dynamic=False) if run.vae_compile else vae
     start, step, progress, seen = None, 0, 0.0, 0
     marks = []
     while progress < 1:
