@@ -41,7 +41,6 @@ DEVICE_LIST = "src/engine/backend_registry.cc"
 # Third-party header -> the folders that may include it.
 LIBRARIES = {
     r"nlohmann/": ["checkpoint", "text", "engine", "api", "apps", "bench"],
-    r"CLI/": ["apps"],
     r"(png|jpeglib|zlib|turbojpeg)\.h|webp/": ["image"],
     r"cuda|cublas|cudnn|nccl": ["backend/cuda"],
     r"httplib": ["http"],
