@@ -107,11 +107,25 @@ TEST(Like, RecordNamesTheResolvedComputeType) {
   const auto record = read_picture_parameters(std::as_bytes(std::span(png)), "test");
   ASSERT_TRUE(record.has_value());
   EXPECT_EQ(record->compute, "w8a16");
-  EXPECT_EQ(record->variant, "fp8");
+  EXPECT_EQ(record->variant, std::nullopt) << "none was asked for";
   EXPECT_NE(read_png_parameters(std::as_bytes(std::span(png)), "test")
                 .value_or("")
                 .find("Steps: 20, Sampler: Euler"),
             std::string::npos);
+}
+
+TEST(Like, OtherWeightsComeWithTheirOwnComputeType) {
+  const TempFolder folder;
+  ASSERT_EQ(octet_run(folder, {"generate", "x", "--compute", "fp8", "--steps", "3"}).exit_code, 0);
+  EXPECT_EQ(octet_run(folder, {"generate", "--like", "out.png", "-o", "2.png"}).exit_code, 0);
+  const Words other = {"generate", "--like", "out.png", "--variant", "fp8", "-o", "3.png"};
+  ASSERT_EQ(octet_run(folder, other).exit_code, 0);
+  const auto compute_in = [&](const std::string& name) {
+    const std::string png = read_file(folder / name);
+    return read_picture_parameters(std::as_bytes(std::span(png)), name)->compute.value_or("");
+  };
+  EXPECT_EQ(compute_in("2.png"), "fp8");
+  EXPECT_EQ(compute_in("3.png"), "w8a16") << "what auto comes to";
 }
 
 TEST(Like, RefusesPicturesWithoutARecordAndHostileRecords) {

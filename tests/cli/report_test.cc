@@ -203,7 +203,7 @@ TEST(Interrupt, StopsWithinAStepAndWritesNothing) {
     const TempFolder folder;
     const ProcessResult result =
         octet_run(folder, {"generate", "x", "--model", "slow", "--steps", "400"},
-                  {.signal = number, .signal_after = "model slow"});
+                  {.signal = number, .signal_after = "loaded in"});
     EXPECT_EQ(result.exit_code, 130) << result.signal;
     EXPECT_LT(result.seconds_after_signal, 1.0);
     EXPECT_TRUE(result.err.ends_with("octet: interrupted\n")) << result.err;
@@ -220,11 +220,21 @@ TEST(Interrupt, LeavesTheTerminalClean) {
   EXPECT_NE(result.err.find("\r\x1b[Koctet: interrupted\r\n"), std::string::npos) << result.err;
 }
 
+TEST(Interrupt, LeavesTheTerminalCleanWhileLoading) {
+  const TempFolder folder;
+  const ProcessResult result =
+      octet_run(folder, {"generate", "x", "--model", "loading"},
+                {.terminal_err = true, .signal = SIGINT, .signal_after = "now loading"});
+  EXPECT_EQ(result.exit_code, 130) << result.signal;
+  EXPECT_NE(result.err.find("\r\x1b[Kloading loading ..."), std::string::npos) << result.err;
+  EXPECT_TRUE(result.err.ends_with("\r\x1b[Koctet: interrupted\r\n")) << result.err;
+}
+
 TEST(Interrupt, SecondSignalKills) {
   const TempFolder folder;
   const ProcessResult result =
       octet_run(folder, {"generate", "x", "--model", "stuck", "--steps", "1"},
-                {.signal = SIGINT, .signals = 2, .signal_after = "model stuck"});
+                {.signal = SIGINT, .signals = 2, .signal_after = "now drawing"});
   EXPECT_EQ(result.signal, SIGINT) << result.exit_code;
   EXPECT_EQ(folder.files(), Words{});
 }
@@ -232,7 +242,7 @@ TEST(Interrupt, SecondSignalKills) {
 TEST(Interrupt, WhileLoadingEndsAtOnce) {
   const TempFolder folder;
   const ProcessResult result = octet_run(folder, {"generate", "x", "--model", "loading"},
-                                         {.signal = SIGTERM, .signal_after = "loading"});
+                                         {.signal = SIGTERM, .signal_after = "now loading"});
   EXPECT_EQ(result.exit_code, 130) << result.signal;
   EXPECT_LT(result.seconds_after_signal, 1.0);
   EXPECT_TRUE(result.err.ends_with("octet: interrupted\n")) << result.err;

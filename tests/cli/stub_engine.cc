@@ -20,7 +20,7 @@ namespace {
 
 void fail_to_load(const std::string& model) {
   if (model == "loading") {
-    std::cerr << "loading" << std::endl;
+    std::cerr << "now loading" << std::endl;
     std::this_thread::sleep_for(std::chrono::seconds(20));
   }
   if (model == "missing") {
@@ -123,6 +123,7 @@ GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHo
   result.used = used_settings(request);
   const std::string& name = impl_->info.name;
   const auto pause = std::chrono::milliseconds(name == "slow" ? 50 : name == "stuck" ? 20000 : 0);
+  if (name == "stuck") std::cerr << "now drawing" << std::endl;
   for (int step = 1; step <= result.used.steps; ++step) {
     std::this_thread::sleep_for(pause);
     const Progress progress{Stage::kDenoise, step, result.used.steps, 0.05 * step};

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/format.h"
 #include "octet/error.h"
 #include "tensor/float_formats.h"
 
@@ -24,9 +25,12 @@ class OwningSource final : public ByteSource {
 };
 
 std::string list_of(const Shape& values) {
-  std::string text;
-  for (const std::int64_t v : values) text += (text.empty() ? "" : ",") + std::to_string(v);
-  return "[" + text + "]";
+  std::string text = "[";
+  for (const std::int64_t v : values) {
+    if (text.size() > 1) text += ',';
+    text += std::to_string(v);
+  }
+  return text += ']';
 }
 
 }  // namespace
@@ -68,12 +72,14 @@ Bytes safetensors_of(const TensorMap& tensors) {
   std::int64_t offset = 0;
   for (const auto& [name, t] : tensors) {
     const std::int64_t end = offset + static_cast<std::int64_t>(t.data.size());
-    header += (header.empty() ? "{\"" : ",\"") + name + "\":{\"dtype\":\"" + t.dtype +
-              "\",\"shape\":" + list_of(t.dims) + ",\"data_offsets\":" + list_of({offset, end}) +
-              "}";
+    header += format(R"(%s"%s":{"dtype":"%s","shape":%s,"data_offsets":%s})",
+                     header.empty() ? "{" : ",", name.c_str(), t.dtype.c_str(),
+                     list_of(t.dims).c_str(), list_of({offset, end}).c_str());
     offset = end;
   }
-  Bytes file = safetensors_with_header(header.empty() ? "{}" : header + "}", 0);
+  if (header.empty()) header += '{';
+  header += '}';
+  Bytes file = safetensors_with_header(header, 0);
   for (const auto& [name, t] : tensors) file.insert(file.end(), t.data.begin(), t.data.end());
   return file;
 }
