@@ -1,6 +1,7 @@
 // octet generate: reads the command line, runs the engine once, writes pictures and reports.
 
 #include <chrono>
+#include <utility>
 
 #include "base/atomic_file.h"
 #include "base/format.h"
@@ -70,12 +71,28 @@ void print_warnings(const GenerateOptions& options, const std::vector<std::strin
   for (const std::string& warning : warnings) print_line("octet: warning: " + warning);
 }
 
-GenerateResult draw(Engine& engine, const GenerateOptions& options, FloatTensors& dumped) {
+Engine load(const GenerateOptions& options) {
   ProgressDisplay display(progress_style(options));
+  display.note("loading " + options.engine.model + " ...");
+  return Engine(options.engine);  // neither copied nor moved
+}
+
+GenerateResult draw(Engine& engine, const GenerateOptions& options,
+                    const std::vector<std::string>& warnings, FloatTensors& dumped) {
+  ProgressDisplay display(progress_style(options));
+  display.note("reading the prompt ...");
   GenerateHooks hooks;
+  bool started = false;
   hooks.progress = [&](const Progress& progress) {
-    if (!interrupted()) display.update(progress);
-    return !interrupted();
+    if (interrupted()) return false;
+    // Only now is the request known to be one that the model can do.
+    if (!std::exchange(started, true)) {
+      display.clear();
+      print_lines(options, model_lines(engine.model()));
+      print_warnings(options, warnings);
+    }
+    display.update(progress);
+    return true;
   };
   if (!options.dump_file.empty()) {
     hooks.dump = [&](const std::string& name, FloatArray value) {
@@ -127,14 +144,11 @@ std::vector<std::string> record_warnings(const GenerateOptions& options, const M
 int generate(GenerateOptions options, Clock::time_point start) {
   const OutputPlan outputs = checked_outputs(options);
   if (!options.noise_file.empty()) options.request.noise = read_noise(options.noise_file);
-  Engine engine(options.engine);
+  Engine engine = load(options);
   const CleanStop clean_stop;
-  print_lines(options, model_lines(engine.model()));
   std::vector<std::string> warnings = record_warnings(options, engine.model());
-  print_warnings(options, warnings);
-
   FloatTensors dumped;
-  const GenerateResult result = draw(engine, options, dumped);
+  const GenerateResult result = draw(engine, options, warnings, dumped);
   print_warnings(options, result.warnings);
   warnings.insert(warnings.end(), result.warnings.begin(), result.warnings.end());
 

@@ -98,7 +98,7 @@ GenerateOptions read_generate_options(std::span<const std::string> words, bool* 
   store_flags(line);
   if (!options.like_file.empty()) {
     // The record goes under the flags: what was given explicitly is stored once more.
-    apply_record(options);
+    apply_record(options, is_given(line, "--model") || is_given(line, "--variant"));
     store_flags(line);
   }
   read_prompt(line, options);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <string_view>
 
 #include "octet/error.h"
 
@@ -12,12 +13,15 @@ namespace {
 
 std::atomic<bool> signal_came{false};
 std::atomic<bool> clean_stop{false};
+std::atomic<bool> on_terminal{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
 void on_signal(int number) {
   if (!clean_stop.load()) {
-    constexpr char kMessage[] = "octet: interrupted\n";
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage, sizeof kMessage - 1);
+    // On a terminal there may be a note in the line.
+    constexpr std::string_view kMessage = "\r\x1b[Koctet: interrupted\n";
+    const std::string_view said = kMessage.substr(on_terminal.load() ? 0 : 4);
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, said.data(), said.size());
     ::_exit(exit_code(Code::kCancelled));
   }
   if (!signal_came.exchange(true)) return;
@@ -28,6 +32,7 @@ void on_signal(int number) {
 }  // namespace
 
 void install_interrupt_handlers() {
+  on_terminal.store(::isatty(STDERR_FILENO) == 1);
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;

@@ -72,6 +72,12 @@ void ProgressDisplay::update(const Progress& progress) {
   print_line("  " + progress_text(progress));
 }
 
+void ProgressDisplay::note(const std::string& text) {
+  if (style_ != Style::kBar) return;
+  const int visible = std::max(terminal_columns() - 1, 0);
+  draw(excerpt(text, 200).substr(0, static_cast<std::size_t>(visible)));
+}
+
 void ProgressDisplay::draw(const std::string& line) {
   const std::string text = kEraseLine + line;
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text.data(), text.size());

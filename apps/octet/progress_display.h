@@ -26,7 +26,9 @@ class ProgressDisplay {
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
 
   void update(const Progress& progress);
-  /// Removes the bar, so that ordinary lines can follow.
+  /// On a terminal: shows what is going on until something else is shown.
+  void note(const std::string& text);
+  /// Removes the bar or note, so that ordinary lines can follow.
   void clear();
 
  private:

@@ -82,7 +82,7 @@ class RecordStore {
   std::vector<Flag> flags_;
 };
 
-void store_record(const PictureParameters& record, GenerateOptions& options) {
+void store_record(const PictureParameters& record, bool other_weights, GenerateOptions& options) {
   const RecordStore to(options);
   to.set("--steps", record.steps);
   to.set("--sampler", record.sampler);
@@ -93,8 +93,6 @@ void store_record(const PictureParameters& record, GenerateOptions& options) {
     to.set("--width", std::optional(record.size->width));
     to.set("--height", std::optional(record.size->height));
   }
-  to.set("--model", record.model);
-  to.set("--variant", record.variant);
   to.set("--shift", record.shift);
   to.set("--skip-layers", record.skip_layers);
   to.set("--skip-scale", record.skip_scale);
@@ -102,7 +100,11 @@ void store_record(const PictureParameters& record, GenerateOptions& options) {
   to.set("--skip-end", record.skip_end);
   to.set("--t5-length", record.t5_length);
   to.set("--compat", record.compat);
-  to.set("--compute", record.compute);
+  if (!other_weights) {
+    to.set("--model", record.model);
+    to.set("--variant", record.variant);
+    to.set("--compute", record.compute);
+  }
   options.request.prompt = record.prompt;
   options.request.negative_prompt = record.negative_prompt;
   options.like_digest = record.model_hash.value_or("");
@@ -125,7 +127,7 @@ PictureParameters record_of(const RunReport& report, const Picture& picture) {
   record.size = PictureSize{.width = picture.width, .height = picture.height};
   record.model = report.options.engine.model;
   record.model_hash = report.model.digest;
-  if (!report.model.variant.empty()) record.variant = report.model.variant;
+  record.variant = report.options.engine.variant;
   record.shift = used.shift;
   if (!request.skip_layers.empty()) {
     record.skip_layers = request.skip_layers;
@@ -140,10 +142,10 @@ PictureParameters record_of(const RunReport& report, const Picture& picture) {
   return record;
 }
 
-void apply_record(GenerateOptions& options) {
+void apply_record(GenerateOptions& options, bool other_weights) {
   const PictureParameters record = read_record(options.like_file);
   try {
-    store_record(record, options);
+    store_record(record, other_weights, options);
   } catch (const Error& error) {
     refuse(format("%s: %s", excerpt(options.like_file).c_str(), error.what()));
   }

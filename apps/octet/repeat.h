@@ -14,6 +14,7 @@ namespace octet::cli {
 [[nodiscard]] PictureParameters record_of(const RunReport& report, const Picture& picture);
 
 /// Stores what the record in options.like_file states, checked like flags; leaves the rest alone.
-void apply_record(GenerateOptions& options);
+/// With `other_weights` that is no model, variant or compute type: they belong together.
+void apply_record(GenerateOptions& options, bool other_weights);
 
 }  // namespace octet::cli

@@ -132,9 +132,10 @@ std::size_t peak_resident_bytes() {
 std::vector<std::string> model_lines(const ModelInfo& model) {
   std::size_t bytes = 0;
   for (const ComponentInfo& part : model.components) bytes += part.bytes;
+  const std::string variant = model.variant.empty() ? "" : model.variant + ", ";
   std::vector<std::string> lines = {
-      format("model %s (%s, %s), %zu MiB of weights, loaded in %.2f s", model.name.c_str(),
-             model.variant.c_str(), model.path.c_str(), bytes / kMiB, model.load_seconds),
+      format("model %s (%s%s), %zu MiB of weights, loaded in %.2f s", model.name.c_str(),
+             variant.c_str(), model.path.c_str(), bytes / kMiB, model.load_seconds),
       "  device " + model.device};
   for (const ComponentInfo& part : model.components) lines.push_back(component_line(part));
   return lines;

@@ -27,6 +27,14 @@ class TempFolder {
 [[nodiscard]] std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& bytes);
 
+/// Whether the programs under test are built with a sanitizer that needs terabytes of address
+/// space, so that memory limits cannot be tested.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 struct ProcessOptions {
   std::string folder = "/";   // working directory
   std::string input;          // on standard input

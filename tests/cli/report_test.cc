@@ -145,6 +145,7 @@ TEST(Streams, ClosedOrFullStandardOutputIsAnError) {
 }
 
 TEST(Streams, MemoryLimitIsAnErrorWithItsOwnCode) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers need the address space";
   const TempFolder folder;
   const ProcessResult result =
       octet_run(folder, {"generate", "x", "--width", "8192", "--height", "8192"},

@@ -1,0 +1,259 @@
+// The program with its real engine, on the small golden models: what only the two together can
+// get right or wrong.
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "checkpoint/safetensors.h"
+#include "checkpoint/safetensors_writer.h"
+#include "image/image.h"
+#include "process.h"
+
+namespace octet::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+using Words = std::vector<std::string>;
+
+const std::string kGolden = std::string(OCTET_TEST_DATA) + "/golden/";
+const std::string kLarge = kGolden + "sd35-large/model";
+const std::string kTransformer = "/transformer/diffusion_pytorch_model.fp8.safetensors";
+
+ProcessResult octet_run(const TempFolder& folder, const Words& words, ProcessOptions options = {}) {
+  options.folder = folder.path();
+  return run_process(OCTET_BINARY, words, options);
+}
+
+/// `generate` with the golden model, three steps and a fixed seed.
+ProcessResult draw(const TempFolder& folder, Words flags, const ProcessOptions& options = {}) {
+  const Words always = {"generate", "a small red cat", "--model", kLarge, "--steps",
+                        "3",        "--seed",          "8"};
+  flags.insert(flags.begin(), always.begin(), always.end());
+  return octet_run(folder, flags, options);
+}
+
+void expect_refused(const ProcessResult& result, int exit_code, const std::string& said) {
+  EXPECT_EQ(result.exit_code, exit_code) << result.err;
+  EXPECT_TRUE(result.err.starts_with("octet: error: ")) << result.err;
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  EXPECT_NE(result.err.find(said), std::string::npos) << "no '" << said << "' in " << result.err;
+  EXPECT_EQ(result.out, "");
+}
+
+/// A copy of a golden model that a test may break, with an output folder beside it.
+struct BrokenModel {
+  TempFolder folder;
+  std::string path = folder / "model";
+  BrokenModel() {
+    fs::copy(kLarge, path, fs::copy_options::recursive);
+    fs::create_directory(folder / "out");
+  }
+  [[nodiscard]] ProcessResult run(ProcessOptions options = {}) const {
+    options.folder = folder / "out";
+    return run_process(OCTET_BINARY, {"generate", "x", "--model", path, "--steps", "1"}, options);
+  }
+  void expect_unusable(const std::string& said) const {
+    expect_refused(run(), 3, said);
+    EXPECT_TRUE(fs::is_empty(folder / "out"));
+  }
+};
+
+TEST(EndToEnd, DrawsAndReports) {
+  const TempFolder folder;
+  const ProcessResult result = draw(folder, {"--json", "--width", "48", "--height", "80"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const Json json = Json::parse(result.out);
+  EXPECT_EQ(json["model"]["variant"], "fp8");
+  EXPECT_EQ(json["model"]["digest"].get<std::string>().size(), 64U);
+  EXPECT_EQ(json["components"].size(), 5U);
+  EXPECT_EQ(json["components"][0]["stored"], "F8_E4M3");
+  EXPECT_EQ(json["settings"]["steps"], 3);
+  EXPECT_GT(json["memory"]["activation_peak_bytes"], 0);
+  EXPECT_GE(json["seconds"]["total"], json["seconds"]["denoise"]);
+  const std::string png = read_file(folder / "out.png");
+  const Image image = decode_png(std::as_bytes(std::span(png)), "out.png");
+  EXPECT_EQ(image.width, 48);
+  EXPECT_EQ(image.height, 80);
+}
+
+TEST(EndToEnd, BuiltInModelDraws) {
+  const TempFolder folder;
+  const ProcessResult result =
+      octet_run(folder, {"generate", "a red apple", "--steps", "1", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(Json::parse(result.out)["model"]["path"], "built-in:emoji");
+}
+
+TEST(EndToEnd, ThreadsAndBatchDoNotChangeThePicture) {
+  const TempFolder folder;
+  ASSERT_EQ(draw(folder, {"--threads", "1", "-o", "one.png"}).exit_code, 0);
+  ASSERT_EQ(draw(folder, {"--threads", "3", "-o", "three.png"}).exit_code, 0);
+  ASSERT_EQ(draw(folder, {"--batch", "3", "--seed", "6", "-o", "b%d.png"}).exit_code, 2)
+      << "the seed was given twice";
+  const Words batch = {"generate", "a small red cat", "--model", kLarge, "--steps", "3", "--seed",
+                       "6",        "--batch",         "3",       "-o",   "b%d.png"};
+  ASSERT_EQ(octet_run(folder, batch).exit_code, 0);
+  const std::string one = read_file(folder / "one.png");
+  EXPECT_EQ(one, read_file(folder / "three.png"));
+  EXPECT_EQ(one, read_file(folder / "b2.png"));
+  EXPECT_NE(one, read_file(folder / "b1.png"));
+}
+
+TEST(EndToEnd, LikeRepeatsThePicture) {
+  const TempFolder folder;
+  const Words flags = {"--variant",  "fp8",  "--sampler", "dpmpp_2m", "--guidance",    "3.3",
+                       "--negative", "blue", "--compat",  "comfyui",  "--skip-layers", "1",
+                       "--width",    "64",   "-o",        "a.png"};
+  ASSERT_EQ(draw(folder, flags).exit_code, 0);
+  const ProcessResult again = octet_run(folder, {"generate", "--like", "a.png", "-o", "b.png"});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(again.err.find("warning"), std::string::npos) << again.err;
+  EXPECT_EQ(read_file(folder / "a.png"), read_file(folder / "b.png"));
+  const ProcessResult other =
+      octet_run(folder, {"generate", "--like", "a.png", "-o", "c.png", "--model",
+                         kGolden + "sd3-medium/model", "--skip-layers", "0"});
+  EXPECT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_NE(other.err.find("octet: warning: --like: a.png"), std::string::npos) << other.err;
+}
+
+TEST(EndToEnd, EveryComputeTypeDrawsItsOwnPicture) {
+  const TempFolder folder;
+  std::vector<std::string> pictures;
+  for (const char* type : {"f32", "bf16", "w8a16", "fp8"}) {
+    const ProcessResult result = draw(folder, {"--compute", type, "-o", "-"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_NE(result.err.find(std::string("F8_E4M3 stored, ") + type), std::string::npos);
+    pictures.push_back(result.out);
+  }
+  EXPECT_NE(pictures[2], pictures[3]);
+  expect_refused(draw(folder, {"--compute", "fp8", "--variant", "fp16"}), 2, "compute: fp8");
+  EXPECT_EQ(folder.files(), Words{});
+}
+
+TEST(EndToEnd, DumpHoldsEveryStageAndItsNoiseRepeatsTheRun) {
+  const TempFolder folder;
+  ASSERT_EQ(draw(folder, {"--dump", "d", "--dump-steps", "-o", "a.png"}).exit_code, 0);
+  const SafetensorsFile file(open_file(folder / "d"));
+  Words names;
+  for (const auto& [name, info] : file.tensors()) names.push_back(name);
+  EXPECT_EQ(names, (Words{"image", "latents", "latents.0", "latents.1", "latents.2",
+                          "negative_pooled_prompt_embeds", "negative_prompt_embeds", "noise",
+                          "pooled_prompt_embeds", "prompt_embeds"}));
+  const Words from_noise = {
+      "generate", "a small red cat", "--model", kLarge, "--steps", "3", "--noise",
+      "d",        "--dump",          "e",       "-o",   "b.png"};
+  ASSERT_EQ(octet_run(folder, from_noise).exit_code, 0);
+  const SafetensorsFile repeated(open_file(folder / "e"));
+  EXPECT_EQ(file.read(file.tensors().at("image")), repeated.read(repeated.tensors().at("image")));
+}
+
+TEST(EndToEnd, BadRequestsAreRefused) {
+  const TempFolder folder;
+  const FloatArray small{.dims = {1, 16, 2, 2}, .values = std::vector<float>(64, 1)};
+  write_safetensors(folder / "small", {{"noise", small}});
+  FloatArray endless{.dims = {1, 16, 16, 16}, .values = std::vector<float>(4096, 1)};
+  endless.values[77] = INFINITY;
+  write_safetensors(folder / "endless", {{"noise", endless}});
+  expect_refused(draw(folder, {"--width", "1024"}), 2, "width: expected a multiple of 16");
+  expect_refused(draw(folder, {"--noise", "small"}), 2, "noise: expected shape");
+  expect_refused(draw(folder, {"--noise", "endless"}), 2, "noise: expected finite");
+  expect_refused(draw(folder, {"--skip-layers", "99"}), 2, "found 99");
+  expect_refused(draw(folder, {"--variant", "fp32"}), 3, "variant: ");
+  expect_refused(draw(folder, {"--variant", "../x"}), 3, "variant: ");
+  expect_refused(draw(folder, {"--device", "cuda:7"}), 6, "cuda");
+  expect_refused(octet_run(folder, {"generate", "x", "--model", "none"}), 5, "none");
+  expect_refused(octet_run(folder, {"generate", "x", "--model", "small"}), 5, "small");
+  EXPECT_EQ(folder.files(), (Words{"endless", "small"}));
+}
+
+TEST(EndToEnd, AMegabyteOfPromptIsCutAndSaid) {
+  const TempFolder folder;
+  const Words words = {"generate", "-", "--model", kLarge, "--steps", "1", "--json"};
+  const ProcessResult result = octet_run(folder, words, {.input = std::string(1000000, 'x')});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_FALSE(Json::parse(result.out)["warnings"].empty());
+  EXPECT_TRUE(result.err.starts_with("octet: warning: prompt: ")) << result.err;
+}
+
+TEST(EndToEnd, InterruptStopsWithinAStep) {
+  const TempFolder folder;
+  const Words words = {"generate", "x", "--model", kLarge, "--steps", "1000"};
+  const ProcessResult result =
+      octet_run(folder, words, {.signal = SIGINT, .signal_after = "loaded in"});
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  EXPECT_LT(result.seconds_after_signal, 2.0);
+  EXPECT_TRUE(result.err.ends_with("octet: interrupted\n")) << result.err;
+  EXPECT_EQ(folder.files(), Words{});
+}
+
+TEST(EndToEnd, TooLittleMemoryHasItsOwnCode) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers need the address space";
+  const TempFolder folder;
+  const ProcessResult result = draw(folder, {"--batch", "64"}, {.memory_limit = 160 << 20});
+  expect_refused(result, 4, "memory");
+  EXPECT_EQ(folder.files(), Words{});
+}
+
+TEST(EndToEnd, TruncatedAndGarbageWeightsAreRefused) {
+  const BrokenModel model;
+  const std::string whole = read_file(model.path + kTransformer);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{4}, std::size_t{8}, std::size_t{100},
+                                 whole.size() / 2, whole.size() - 1}) {
+    write_file(model.path + kTransformer, whole.substr(0, size));
+    model.expect_unusable("diffusion_pytorch_model.fp8.safetensors");
+  }
+  write_file(model.path + kTransformer, whole + "x");
+  model.expect_unusable("diffusion_pytorch_model.fp8.safetensors");
+  write_file(model.path + kTransformer, std::string(whole.size(), '\xff'));
+  model.expect_unusable("diffusion_pytorch_model.fp8.safetensors");
+  write_file(model.path + kTransformer, std::string("\x02\0\0\0\0\0\0\0{}", 10));
+  model.expect_unusable("transformer");
+  write_file(model.path + kTransformer, whole);
+  EXPECT_EQ(model.run().exit_code, 0);
+}
+
+TEST(EndToEnd, MissingPartsAreNamed) {
+  for (const char* part : {"text_encoder", "text_encoder_2", "vae", "transformer"}) {
+    const BrokenModel model;
+    fs::remove_all(model.path + "/" + part);
+    model.expect_unusable(part);
+  }
+  const BrokenModel model;
+  fs::remove_all(model.path + "/text_encoder_3");
+  fs::remove_all(model.path + "/tokenizer_3");
+  EXPECT_EQ(model.run().exit_code, 0) << "T5 may be missing";
+}
+
+TEST(EndToEnd, BrokenConfigsAndTokenizersAreNamed) {
+  for (const char* file :
+       {"/vae/config.json", "/text_encoder/config.json", "/scheduler/scheduler_config.json",
+        "/tokenizer/vocab.json", "/tokenizer_3/tokenizer.json"}) {
+    const BrokenModel model;
+    write_file(model.path + file, "{\"a\": [1,");
+    model.expect_unusable(std::string(file).substr(1));
+  }
+}
+
+TEST(EndToEnd, UnreadableModelIsAnIoError) {
+  const BrokenModel model;
+  const ProcessOptions nobody = {.unprivileged = true};
+  fs::permissions(model.folder.path(), fs::perms::all);
+  fs::permissions(model.folder / "out", fs::perms::all);
+  if (model.run(nobody).exit_code == 98) GTEST_SKIP() << "the build folder is closed to others";
+  fs::permissions(model.path + kTransformer, fs::perms::none);
+  fs::remove(model.folder / "out/out.png");
+  expect_refused(model.run(nobody), 5, "diffusion_pytorch_model.fp8.safetensors");
+  fs::permissions(model.path, fs::perms::none);
+  expect_refused(model.run(nobody), 5, model.path);
+  fs::permissions(model.path, fs::perms::owner_all);
+  EXPECT_TRUE(fs::is_empty(model.folder / "out"));
+}
+
+}  // namespace
+}  // namespace octet::test
