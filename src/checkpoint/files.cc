@@ -32,7 +32,8 @@ void check_range(const ByteSource& source, std::uint64_t offset, std::size_t cou
 class DiskFile final : public ByteSource {
  public:
   explicit DiskFile(const std::string& path) : path_(path) {
-    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Without O_NONBLOCK the opening of a named pipe would wait for somebody to write into it.
+    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd_ < 0) fail(path, format("cannot be opened: %s", std::strerror(errno)));
     struct stat status {};
     if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode)) {
