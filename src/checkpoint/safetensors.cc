@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/format.h"
 #include "octet/error.h"
@@ -61,7 +62,9 @@ class HeaderSax final : public nlohmann::json_sax<nlohmann::json> {
   bool key(std::string& name) override {
     if (depth_ == 2) {
       field_ = name;
-      if (!in_metadata_ && name != "dtype" && name != "shape" && name != "data_offsets") {
+      if (in_metadata_) return true;
+      if (!fields_.insert(name).second) return unexpected("a field given twice");
+      if (name != "dtype" && name != "shape" && name != "data_offsets") {
         return unexpected("the field \"" + excerpt(name) + "\"");
       }
       return true;
@@ -71,13 +74,15 @@ class HeaderSax final : public nlohmann::json_sax<nlohmann::json> {
     current_ = TensorInfo{};
     current_.name = name;
     offsets_.clear();
+    fields_.clear();
     return true;
   }
 
   bool end_object() override {
     if (--depth_ != 1 || in_metadata_) return true;
-    if (current_.dtype_name.empty() || offsets_.size() != 2 || offsets_[0] > offsets_[1]) {
-      return unexpected("an entry without dtype or data_offsets [begin, end]");
+    if (current_.dtype_name.empty() || fields_.size() != 3 || offsets_.size() != 2 ||
+        offsets_[0] > offsets_[1]) {
+      return unexpected("an entry without dtype, shape or data_offsets [begin, end]");
     }
     current_.offset = offsets_[0];
     current_.bytes = offsets_[1] - offsets_[0];
@@ -114,6 +119,7 @@ class HeaderSax final : public nlohmann::json_sax<nlohmann::json> {
   bool in_array_ = false;
   bool in_metadata_ = false;
   std::string field_;
+  std::set<std::string> fields_;  // of the current entry
   TensorInfo current_;
   std::vector<std::uint64_t> offsets_;
 };
@@ -192,6 +198,10 @@ SafetensorsFile::SafetensorsFile(std::unique_ptr<ByteSource> source) : source_(s
   if (header[0] != '{') {
     throw Error(Code::kCorruptFile,
                 source_->name() + ": expected a safetensors header starting with '{'");
+  }
+  if (header.find('\0') != std::string::npos) {  // for the JSON parser, the end of its input
+    throw Error(Code::kCorruptFile,
+                source_->name() + ": expected a safetensors header of text, found a zero byte");
   }
   HeaderSax sax(source_->name());
   nlohmann::json::sax_parse(header, &sax);
