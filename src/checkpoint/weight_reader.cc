@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 
 #include "base/check.h"
 #include "tensor/float_formats.h"
@@ -36,9 +37,12 @@ std::string shape_text(const std::vector<std::int64_t>& dims) {
   return text + "]";
 }
 
+// The largest number where the product does not fit one.
 std::int64_t product(const std::vector<std::int64_t>& dims) {
   std::int64_t n = 1;
-  for (const std::int64_t d : dims) n *= d;
+  for (const std::int64_t d : dims) {
+    if (__builtin_mul_overflow(n, d, &n)) return INT64_MAX;
+  }
   return n;
 }
 
@@ -130,23 +134,44 @@ int WeightReader::count(const std::string& prefix) const {
   return count;
 }
 
+// Missing tensors are answered with zeros, so that all of them can be named in the end; but sizes
+// are what shapes of other tensors say, and not every size can be had.
+void WeightReader::note_missing(const std::string& name, const std::vector<std::int64_t>& dims) {
+  constexpr std::int64_t kMostZeros = std::int64_t{1} << 28;  // values, all together
+  missing_.push_back(name);
+  if (product(dims) <= kMostZeros - missing_values_) {
+    missing_values_ += product(dims);
+    return;
+  }
+  throw Error(Code::kModelMismatch,
+              format("%s: tensors do not fit the model: at least %zu missing (%s), the last of "
+                     "shape %s",
+                     component_.c_str(), missing_.size(), sample(missing_).c_str(),
+                     shape_text(dims).c_str()));
+}
+
 const WeightReader::Entry* WeightReader::take(const std::string& name,
                                               const std::vector<std::int64_t>& dims, bool exact) {
+  if (std::any_of(dims.begin(), dims.end(), [](std::int64_t d) { return d < 1; })) {
+    throw Error(Code::kModelMismatch,
+                format("%s: tensor \"%s\": expected sizes above 0, found %s", component_.c_str(),
+                       name.c_str(), shape_text(dims).c_str()));
+  }
   const auto it = entries_.find(name);
   if (it == entries_.end()) {
-    missing_.push_back(name);
+    note_missing(name, dims);
     return nullptr;
   }
   const TensorInfo& info = *it->second.info;
-  if (exact ? info.dims != dims : product(info.dims) != product(dims)) {
-    throw Error(Code::kModelMismatch,
-                format("%s: tensor \"%s\": expected shape %s, found %s", component_.c_str(),
-                       name.c_str(), shape_text(dims).c_str(), shape_text(info.dims).c_str()));
-  }
   if (!info.dtype || !is_float(*info.dtype)) {
     throw Error(Code::kUnsupported,
                 format("%s: tensor \"%s\": expected F32, F16, BF16, F8_E4M3 or F8_E5M2, found %s",
                        component_.c_str(), name.c_str(), excerpt(info.dtype_name).c_str()));
+  }
+  if (exact ? info.dims != dims : product(info.dims) != product(dims)) {
+    throw Error(Code::kModelMismatch,
+                format("%s: tensor \"%s\": expected shape %s, found %s", component_.c_str(),
+                       name.c_str(), shape_text(dims).c_str(), shape_text(info.dims).c_str()));
   }
   read_.insert(name);
   return &it->second;
@@ -154,8 +179,9 @@ const WeightReader::Entry* WeightReader::take(const std::string& name,
 
 std::vector<float> WeightReader::floats(const std::string& name,
                                         const std::vector<std::int64_t>& dims) {
+  const Entry* entry = take(name, dims, true);
   std::vector<float> values(static_cast<std::size_t>(product(dims)));
-  if (const Entry* entry = take(name, dims, true)) {
+  if (entry != nullptr) {
     const std::vector<std::byte> bytes = entry->file->read(*entry->info);
     decode_to_f32(*entry->info->dtype, bytes.data(), values.data(), values.size());
   }
@@ -249,9 +275,19 @@ HostWeight WeightReader::linear(const std::string& name, std::int64_t out, std::
 
 HostWeight WeightReader::stacked(std::initializer_list<std::string> names, std::int64_t out_each,
                                  std::int64_t in, bool bias) {
+  const std::size_t missing = missing_.size();
   HostWeight joint;
-  for (const std::string& name : names) append(joint, weight(name, {out_each, in}, bias), out_each);
-  return joint;
+  for (const std::string& name : names) {
+    HostWeight part = weight(name, {out_each, in}, bias);
+    // Zeros that stand in for a part may differ from the others in dtype.
+    if (missing_.size() == missing) append(joint, std::move(part), out_each);
+  }
+  if (missing_.size() == missing) return joint;
+  const std::int64_t rows = out_each * static_cast<std::int64_t>(names.size());
+  HostWeight zeros{.name = *names.begin() + ".weight", .dims = {rows, in}};
+  zeros.data.resize(static_cast<std::size_t>(rows * in) * sizeof(float));
+  if (bias) zeros.bias.resize(static_cast<std::size_t>(rows));
+  return zeros;
 }
 
 HostWeight WeightReader::conv(const std::string& name, std::int64_t out, std::int64_t in,

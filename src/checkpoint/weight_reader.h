@@ -68,6 +68,7 @@ class WeightReader {
     const TensorInfo* info;
   };
   [[nodiscard]] const TensorInfo* find(const std::string& name) const;
+  void note_missing(const std::string& name, const std::vector<std::int64_t>& dims);
   const Entry* take(const std::string& name, const std::vector<std::int64_t>& dims, bool exact);
   std::vector<float> floats(const std::string& name, const std::vector<std::int64_t>& dims);
   HostWeight weight(const std::string& name, const std::vector<std::int64_t>& dims, bool bias);
@@ -80,6 +81,7 @@ class WeightReader {
   std::map<std::string, Entry> entries_;
   std::set<std::string> read_;
   std::vector<std::string> missing_;
+  std::int64_t missing_values_ = 0;
 };
 
 }  // namespace octet
