@@ -198,15 +198,16 @@ TEST(GoldenFp8, SixteenBitInputs) {
 }
 
 // True FP8: inputs of attention and MLP layers rounded to E4M3 per token, all other layers FP32 as
-// in the golden. A difference in the last bits of an input that lies on a rounding boundary moves
-// it by a whole E4M3 step; without such, the two agree like FP32 does.
+// in the golden. An input that lies on a rounding boundary moves by a whole E4M3 step when its last
+// bits differ: in diffusers itself a relative change of 1e-6 of the latents moves this output by
+// 8.5e-3, while leaving out the rounding moves it by 2.9e-2. OneLinear below is exact.
 TEST(GoldenFp8, EightBitInputs) {
   const GoldenModel model("sd35-large", "fp8", "fp8");
   const ModelFolder folder(open_folder(golden_folder("sd35-large") + "/model"));
   WeightReader weights = folder.open("transformer", "fp8");
   const Mmdit mmdit(Loader(weights, *model.backend, Compute::kFP8, Compute::kF32));
   EXPECT_LE(relative_l2(forward(model, mmdit, {}), model.tensors.get("mmdit.out.fp8").values),
-            3e-3);
+            1.5e-2);
 }
 
 // One layer in full: codes and scales must be equal to the bit, products up to summation order.
