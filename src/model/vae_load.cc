@@ -7,17 +7,20 @@
 namespace octet {
 namespace {
 
-std::int64_t out_of(const WeightReader& w, const std::string& conv) {
-  return w.dims(conv + ".weight").at(0);
-}
-std::int64_t in_of(const WeightReader& w, const std::string& conv) {
+std::int64_t size_of_conv(const WeightReader& w, const std::string& conv, std::size_t axis) {
   const auto dims = w.dims(conv + ".weight");
   if (dims.size() < 2) {
     throw Error(
         Code::kModelMismatch,
         format("vae: tensor \"%s.weight\": expected rank 4, found %zu", conv.c_str(), dims.size()));
   }
-  return dims[1];
+  return dims[axis];
+}
+std::int64_t out_of(const WeightReader& w, const std::string& conv) {
+  return size_of_conv(w, conv, 0);
+}
+std::int64_t in_of(const WeightReader& w, const std::string& conv) {
+  return size_of_conv(w, conv, 1);
 }
 
 Weight conv3(const Loader& load, const std::string& name) {
@@ -54,6 +57,12 @@ VaeCoder load_coder(const Loader& load, const std::string& name, const std::stri
     c.mid_attention = load_attention(load, name + "mid_block.attentions.0.");
   }
   const int level_count = w.count(name + levels);
+  constexpr int kMaxLevels = 8;  // each doubles the picture; the family has 4
+  if (level_count > kMaxLevels) {
+    throw Error(Code::kModelMismatch,
+                format("vae: %s%s: expected at most %d levels, found %d", name.c_str(),
+                       levels.c_str(), kMaxLevels, level_count));
+  }
   for (int i = 0; i < level_count; ++i) {
     const std::string level = name + levels + std::to_string(i) + ".";
     VaeLevel l;
@@ -107,6 +116,26 @@ void check_chain(const VaeCoder& c, bool up) {
   if (!ok) throw Error(Code::kModelMismatch, "vae: expected widths that follow on each other");
 }
 
+int resamplings(const VaeCoder& c) {
+  return static_cast<int>(std::count_if(c.levels.begin(), c.levels.end(),
+                                        [](const VaeLevel& l) { return l.resample.has_value(); }));
+}
+
+// Encoder and decoder speak of the same latents.
+void check_pair(const VaeCoder& encoder, const VaeCoder& decoder) {
+  if (encoder.conv_out.out != 2 * decoder.conv_in.in) {
+    throw Error(Code::kModelMismatch,
+                format("vae: latent channels: expected 2 x %lld from the encoder, found %lld",
+                       static_cast<long long>(decoder.conv_in.in),
+                       static_cast<long long>(encoder.conv_out.out)));
+  }
+  if (resamplings(encoder) != resamplings(decoder)) {
+    throw Error(Code::kModelMismatch,
+                format("vae: levels: expected %d changes of size in the encoder, found %d",
+                       resamplings(decoder), resamplings(encoder)));
+  }
+}
+
 }  // namespace
 
 Vae::Vae(const Loader& load, const VaeOptions& options)
@@ -118,16 +147,13 @@ Vae::Vae(const Loader& load, const VaeOptions& options)
   check_groups(decoder_, options_.norm_groups);
   check_chain(encoder_, false);
   check_chain(decoder_, true);
+  check_pair(encoder_, decoder_);
   if (decoder_.conv_out.out != 3 || encoder_.conv_in.in != 3) {
     throw Error(Code::kModelMismatch, format("vae: expected pictures of 3 channels, found %lld",
                                              static_cast<long long>(decoder_.conv_out.out)));
   }
 }
 
-std::int64_t Vae::spatial_factor() const {
-  std::int64_t factor = 1;
-  for (const VaeLevel& l : decoder_.levels) factor *= l.resample ? 2 : 1;
-  return factor;
-}
+std::int64_t Vae::spatial_factor() const { return std::int64_t{1} << resamplings(decoder_); }
 
 }  // namespace octet
