@@ -54,6 +54,10 @@ ClipTextEncoder::ClipTextEncoder(const Loader& load, const ClipOptions& options)
   positions_ = load.table(position_name, {max_tokens_, width_});
   const std::string layers = prefix + "encoder.layers.";
   const int count = w.count(layers);
+  if (count == 0) {  // what SD3 uses are the hidden states that enter the last layer
+    throw Error(Code::kModelMismatch,
+                "text encoder: expected layers \"" + layers + "N.\", found none");
+  }
   for (int i = 0; i < count; ++i) load_layer(load, layers + std::to_string(i) + ".");
   final_norm_ = load_norm(load, prefix + "final_layer_norm", width_);
   if (!w.has("text_projection.weight")) return;
