@@ -42,6 +42,11 @@ MmditConfig detect(const WeightReader& w) {
   c.text_width = dim_of(w, "context_embedder.weight", 2, 1);
   c.pooled_width = dim_of(w, "time_text_embed.text_embedder.linear_1.weight", 2, 1);
   c.out_channels = dim_of(w, "proj_out.weight", 2, 0) / (c.patch * c.patch);
+  if (c.out_channels != c.in_channels) {
+    mismatch("proj_out.weight",
+             format("expected the %lld channels of the latents, found %lld",
+                    static_cast<long long>(c.in_channels), static_cast<long long>(c.out_channels)));
+  }
   const std::int64_t positions = dim_of(w, "pos_embed.pos_embed", 3, 1);
   c.position_side = std::llround(std::sqrt(static_cast<double>(positions)));
   if (c.position_side * c.position_side != positions) {
