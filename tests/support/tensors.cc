@@ -55,9 +55,11 @@ TestTensor tensor_of(const Shape& dims, const std::vector<float>& values, DType 
 }
 
 TestTensor random_tensor(const Shape& dims, Random& random, float scale, float mean) {
-  std::normal_distribution<float> normal(mean, scale);
   std::vector<float> values(static_cast<std::size_t>(count_of(dims)));
-  for (float& v : values) v = normal(random);
+  const float unit = scale * 1.7320508f * 0x1p-31f;  // a uniform value with deviation 1
+  for (float& v : values) {
+    v = mean + unit * static_cast<float>(static_cast<std::int32_t>(random()));
+  }
   return tensor_of(dims, values);
 }
 

@@ -30,7 +30,7 @@ using TensorMap = std::map<std::string, TestTensor>;
 [[nodiscard]] Bytes bytes_of(const std::string& text);
 [[nodiscard]] TestTensor tensor_of(const Shape& dims, const std::vector<float>& values,
                                    DType dtype = DType::kF32);
-/// Normal values times `scale` around `mean`.
+/// Uniform values with standard deviation `scale` around `mean`.
 [[nodiscard]] TestTensor random_tensor(const Shape& dims, Random& random, float scale,
                                        float mean = 0);
 
