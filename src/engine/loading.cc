@@ -140,6 +140,21 @@ std::string reason(const Source& s, Compute compute, const Backend& backend) {
   return "";
 }
 
+std::string describe(const Mmdit& m) { return m.config().describe(); }
+std::string describe(const ClipTextEncoder& m) {
+  return format("CLIP text encoder, %zu layers, width %lld", m.layers(),
+                static_cast<long long>(m.width()));
+}
+std::string describe(const T5Encoder& m) {
+  return format("T5 encoder, %zu layers, width %lld", m.layers(),
+                static_cast<long long>(m.width()));
+}
+std::string describe(const Vae& m) {
+  return format("VAE, %lld latent channels, 1/%lld of the size",
+                static_cast<long long>(m.latent_channels()),
+                static_cast<long long>(m.spatial_factor()));
+}
+
 /// Loads components one after the other and keeps the account of them.
 class ModelLoader {
  public:
@@ -154,7 +169,6 @@ class ModelLoader {
     part_compute_ = main == Compute::kF32 ? Compute::kF32 : Compute::kBF16;
     info_.variant = transformer.variant;
     Mmdit mmdit = component<Mmdit>(transformer, main);
-    info_.components.back().architecture = mmdit.config().describe();
     Models models{.text = load_text(),
                   .mmdit = std::move(mmdit),
                   .vae = load_part<Vae>("vae", folder_.vae_options()),
@@ -187,6 +201,7 @@ class ModelLoader {
     weight_files_.insert(weight_files_.end(), files.begin(), files.end());
     ComponentInfo c;
     c.name = source.component;
+    c.architecture = describe(model);
     c.stored = source.stored;
     c.compute = name_of(compute);
     c.reason = reason(source, compute, backend_);
