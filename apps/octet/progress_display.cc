@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/format.h"
 #include "standard_streams.h"
@@ -18,7 +19,7 @@ constexpr const char* kEraseLine = "\r\x1b[K";
 
 std::string duration_text(double seconds) {
   if (seconds < 99.95) return format("%.1f s", seconds);
-  const long whole = static_cast<long>(seconds + 0.5);
+  const long whole = std::lround(seconds);
   if (whole < 3600) return format("%ld:%02ld min", whole / 60, whole % 60);
   return format("%ld:%02ld h", whole / 3600, whole / 60 % 60);
 }

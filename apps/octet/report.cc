@@ -1,6 +1,8 @@
 #include "report.h"
 
+#include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -23,9 +25,8 @@ double shortest(float value) {
   return std::strtod(text.data(), nullptr);
 }
 
-double milliseconds_precise(double seconds) {
-  return static_cast<double>(static_cast<std::int64_t>(seconds * 1e4 + 0.5)) / 1e4;
-}
+/// Tenths of a millisecond are enough.
+double rounded(double seconds) { return static_cast<double>(std::lround(seconds * 1e4)) / 1e4; }
 
 Json settings_json(const RunReport& report) {
   const UsedSettings& used = report.result.used;
@@ -82,12 +83,9 @@ Json components_json(const ModelInfo& model) {
 
 Json seconds_json(const RunReport& report) {
   const StageSeconds& stages = report.result.seconds;
-  return {{"load", milliseconds_precise(report.model.load_seconds)},
-          {"text", milliseconds_precise(stages.text)},
-          {"denoise", milliseconds_precise(stages.denoise)},
-          {"decode", milliseconds_precise(stages.decode)},
-          {"encode", milliseconds_precise(report.encode_seconds)},
-          {"total", milliseconds_precise(report.total_seconds)}};
+  return {{"load", rounded(report.model.load_seconds)}, {"text", rounded(stages.text)},
+          {"denoise", rounded(stages.denoise)},         {"decode", rounded(stages.decode)},
+          {"encode", rounded(report.encode_seconds)},   {"total", rounded(report.total_seconds)}};
 }
 
 Json memory_json(const RunReport& report) {
