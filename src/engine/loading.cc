@@ -69,7 +69,7 @@ struct Choice {
 // A label that was asked for: the files that carry it, else unlabelled ones if they hold it.
 Choice choose_label(const Variants& all, const std::string& component, const std::string& label) {
   if (all.count(label) != 0) return {label, label};
-  if (all.count("") != 0) return {"", label};
+  if (all.count("") != 0 && promised_dtype(label) != nullptr) return {"", label};
   throw Error(Code::kModelMismatch, format("variant: %s: expected \"%s\", found %s",
                                            component.c_str(), label.c_str(), list(all).c_str()));
 }
@@ -254,6 +254,9 @@ class ModelLoader {
                          static_cast<long long>(c.text_width)));
     }
     require_fit("transformer: latent channels", c.in_channels, "the vae", m.vae.latent_channels());
+    require_fit("tokenizer_2: model_max_length", m.text.clip_l_tokenizer.model_max_length(),
+                "tokenizer (the rows of both stand side by side)",
+                m.text.clip_g_tokenizer.model_max_length());
     for (const auto* part : {&m.text.clip_l, &m.text.clip_g}) {
       const ClipTokenizer& tokenizer =
           part == &m.text.clip_l ? m.text.clip_l_tokenizer : m.text.clip_g_tokenizer;
