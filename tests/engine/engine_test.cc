@@ -1,0 +1,75 @@
+// The public entry: options and their refusals, and one picture from a folder on disk.
+#include "octet/engine.h"
+
+#include <gtest/gtest.h>
+
+#include "support/errors.h"
+#include "support/temp_folder.h"
+#include "support/tiny_pipeline.h"
+
+namespace octet {
+namespace {
+
+using test::expect_error;
+
+class OnDisk : public testing::Test {
+ protected:
+  OnDisk() {
+    for (const auto& [name, bytes] : test::tiny_folder({})) folder_.write(name, bytes);
+  }
+  test::TempFolder folder_;
+};
+
+TEST_F(OnDisk, MakesTheSamePictureTwice) {
+  Engine engine({.model = folder_.path(), .threads = 2});
+  EXPECT_EQ(engine.model().path, folder_.path());
+  EXPECT_EQ(engine.model().components.size(), 5u);
+  EXPECT_TRUE(engine.model().device.starts_with("cpu: ")) << engine.model().device;
+  EXPECT_GE(engine.model().load_seconds, 0);
+  const GenerateRequest request{.prompt = "a red apple", .steps = 2, .seed = 5};
+  const GenerateResult first = engine.generate(request, {});
+  ASSERT_EQ(first.pictures.size(), 1u);
+  EXPECT_EQ(first.pictures[0].rgb.size(), 3u * 48 * 48);
+  EXPECT_EQ(first.pictures[0].seed, 5u);
+  const GenerateResult again = engine.generate(request, {});
+  EXPECT_EQ(first.pictures[0].rgb, again.pictures[0].rgb);
+  EXPECT_EQ(first.activation_peak_bytes, again.activation_peak_bytes);
+}
+
+TEST_F(OnDisk, AnErrorLeavesTheEngineUsable) {
+  Engine engine({.model = folder_.path(), .threads = 1});
+  const GenerateRequest good{.prompt = "x", .steps = 1, .seed = 1};
+  const GenerateResult before = engine.generate(good, {});
+  expect_error(Code::kInvalidArgument, "steps",
+               [&] { (void)engine.generate({.prompt = "x", .steps = 0}, {}); });
+  expect_error(Code::kInvalidArgument, "skip",
+               [&] { (void)engine.generate({.prompt = "x", .skip_layers = {99}}, {}); });
+  expect_error(Code::kInvalidArgument, "prompt",
+               [&] { (void)engine.generate({.prompt = "\xff"}, {}); });
+  const GenerateHooks stop{.progress = [](const Progress&) { return false; }, .dump = {}};
+  expect_error(Code::kCancelled, "interrupted", [&] { (void)engine.generate(good, stop); });
+  EXPECT_EQ(engine.generate(good, {}).pictures[0].rgb, before.pictures[0].rgb);
+}
+
+TEST_F(OnDisk, DevicesThatAreNotThere) {
+  for (const char* device : {"cuda", "cuda:0"}) {
+    expect_error(Code::kDevice, device,
+                 [&] { Engine({.model = folder_.path(), .device = device}); });
+  }
+  for (const char* device : {"", "gpu", "CPU", "cpu:0"}) {
+    expect_error(Code::kInvalidArgument, "device: expected auto, cpu",
+                 [&] { Engine({.model = folder_.path(), .device = device}); });
+  }
+}
+
+TEST(Engine, ModelsThatAreNotThere) {
+  expect_error(Code::kIo, "no such path: absent/model", [] { Engine({.model = "absent/model"}); });
+  expect_error(Code::kIo, "model", [] { Engine({.model = ""}); });
+  const test::TempFolder folder;
+  expect_error(Code::kModelMismatch, "model_index.json", [&] { Engine({.model = folder.path()}); });
+  const std::string file = folder.write("model.safetensors", test::safetensors_of({}));
+  expect_error(Code::kIo, file, [&] { Engine({.model = file}); });
+}
+
+}  // namespace
+}  // namespace octet
