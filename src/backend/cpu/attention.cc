@@ -136,8 +136,9 @@ void CpuBackend::attention(const AttentionArgs& a) {
       view.strides[0] = 0;  // every batch row writes to the same place, one after the other
       run(view, b, b + 1, begin, begin + count);
       for_rows(count, width, [&](std::int64_t from, std::int64_t to, int) {
+        RowWriter writer(kernels_, a.dst, nullptr);
         for (std::int64_t r = from; r < to; ++r) {
-          store_row(a.dst, b * tokens + begin + r, rows + r * width);
+          writer.store(b * tokens + begin + r, rows + r * width);
         }
       });
     }

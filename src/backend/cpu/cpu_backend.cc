@@ -128,47 +128,5 @@ void CpuBackend::download(std::span<std::byte> dst, const Tensor& src) {
   if (!dst.empty()) std::memcpy(dst.data(), src.data, dst.size());
 }
 
-std::int64_t row_offset(const Tensor& t, std::int64_t index) {
-  std::int64_t offset = 0;
-  for (int i = t.rank - 2; i >= 0; --i) {
-    const auto axis = static_cast<std::size_t>(i);
-    offset += index % t.dims[axis] * t.strides[axis];
-    index /= t.dims[axis];
-  }
-  return offset;
-}
-
-void row_offsets(const Tensor& t, std::vector<std::int64_t>& offsets) {
-  const std::int64_t rows = t.rows();
-  offsets.resize(static_cast<std::size_t>(rows));
-  for (std::int64_t i = 0; i < rows; ++i) offsets[static_cast<std::size_t>(i)] = row_offset(t, i);
-}
-
-void* CpuBackend::row_pointer(const Tensor& t, std::int64_t index) {
-  return static_cast<char*>(t.data) +
-         row_offset(t, index) * static_cast<std::int64_t>(size_of(t.dtype));
-}
-
-const float* CpuBackend::row_f32(const Tensor& t, std::int64_t index, float* buffer) const {
-  const void* row = row_pointer(t, index);
-  if (t.dtype == DType::kF32) return static_cast<const float*>(row);
-  kernels_.to_f32(t.dtype, row, buffer, static_cast<std::size_t>(t.dim(-1)));
-  return buffer;
-}
-
-void CpuBackend::store_row(const Activation& dst, std::int64_t index, const float* row) {
-  constexpr float kTiny = 1e-12f;  // keeps the scale of an all-zero row away from zero
-  const auto n = static_cast<std::size_t>(dst.data.dim(-1));
-  void* out = row_pointer(dst.data, index);
-  if (!is_fp8(dst.data.dtype)) return kernels_.from_f32(dst.data.dtype, row, out, n);
-  float* scales = dst.scale.as<float>();
-  // One scale for all rows has another rank than one per row, unless there is one row only.
-  const bool fixed = dst.scale.numel() == 1 && dst.scale.rank != dst.data.rank - 1;
-  if (!fixed) {
-    scales[index] = std::max(kernels_.largest_magnitude(row, n), kTiny) / 448.0f;
-  }
-  kernels_.quantize(row, scales[fixed ? 0 : index], static_cast<std::uint8_t*>(out), n);
-}
-
 }  // namespace cpu
 }  // namespace octet

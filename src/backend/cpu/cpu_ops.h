@@ -21,6 +21,65 @@ class Scratch {
   Buffer slots_[kCount];
 };
 
+/// Pointers to the rows of a tensor (all dimensions but the last), quick when visited in order.
+class Rows {
+ public:
+  explicit Rows(const Tensor& t) : t_(t), size_(static_cast<std::int64_t>(size_of(t.dtype))) {}
+  [[nodiscard]] const Tensor& tensor() const { return t_; }
+  [[nodiscard]] void* at(std::int64_t index) {
+    index == next_ ? step() : seek(index);
+    next_ = index + 1;
+    return t_.as<char>() + offset_ * size_;
+  }
+
+ private:
+  void step();
+  void seek(std::int64_t index);
+
+  Tensor t_;
+  std::int64_t size_;
+  std::int64_t next_ = -1;
+  std::int64_t offset_ = 0;
+  Dims position_{};
+};
+
+/// Rows as FP32: in place, or converted into `buffer`.
+class RowReader {
+ public:
+  RowReader(const Kernels& kernels, const Tensor& t, float* buffer)
+      : kernels_(kernels), rows_(t), buffer_(buffer) {}
+  [[nodiscard]] const float* at(std::int64_t index);
+
+ private:
+  const Kernels& kernels_;
+  Rows rows_;
+  float* buffer_;
+};
+
+/// Rows computed as FP32 and stored as the destination wants them, FP8 with its scale.
+class RowWriter {
+ public:
+  RowWriter(const Kernels& kernels, const Activation& dst, float* buffer)
+      : kernels_(kernels), rows_(dst.data), scale_(dst.scale), buffer_(buffer) {}
+  /// Calls compute(float* row) with room for one row.
+  template <typename Compute>
+  void write(std::int64_t index, Compute&& compute) {
+    if (rows_.tensor().dtype == DType::kF32) {
+      compute(static_cast<float*>(rows_.at(index)));
+    } else {
+      compute(buffer_);
+      store(index, buffer_);
+    }
+  }
+  void store(std::int64_t index, const float* row);
+
+ private:
+  const Kernels& kernels_;
+  Rows rows_;
+  Tensor scale_;
+  float* buffer_;
+};
+
 /// One product of rows with a packed weight: what linear() and 1x1 convolutions have in common.
 struct Product {
   const PackedCpuWeight* weight = nullptr;
@@ -84,21 +143,6 @@ class CpuBackend final : public Backend {
     });
   }
 
-  /// Row `index` of t as FP32: in place, or converted into `buffer`.
-  const float* row_f32(const Tensor& t, std::int64_t index, float* buffer) const;
-  /// Calls compute(float* row) with room for one row and stores that row as dst wants it.
-  template <typename Compute>
-  void write_row(const Activation& dst, std::int64_t index, float* buffer, Compute&& compute) {
-    if (dst.data.dtype == DType::kF32) {
-      compute(static_cast<float*>(row_pointer(dst.data, index)));
-    } else {
-      compute(buffer);
-      store_row(dst, index, buffer);
-    }
-  }
-  void store_row(const Activation& dst, std::int64_t index, const float* row);
-  static void* row_pointer(const Tensor& t, std::int64_t index);
-
   void run_product(const Product& p);
   struct ProductPlan;
   void run_block(const Product& p, const ProductPlan& plan, std::int64_t task, int worker);
@@ -119,9 +163,7 @@ class CpuBackend final : public Backend {
   Scratch shared_;
 };
 
-/// Offset in elements of row `index` (all dimensions but the last, row-major).
-[[nodiscard]] std::int64_t row_offset(const Tensor& t, std::int64_t index);
-/// Offsets of all rows of t.
+/// Offsets in elements of all rows of t.
 void row_offsets(const Tensor& t, std::vector<std::int64_t>& offsets);
 
 }  // namespace octet::cpu

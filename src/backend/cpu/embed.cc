@@ -14,17 +14,19 @@ void CpuBackend::embed_tokens(const EmbedTokensArgs& a) {
   const std::int64_t tokens = a.dst.dim(1);
   const std::int64_t n = a.dst.dim(2);
   float* row = shared_.floats(Scratch::kRow, n);
-  float* position = shared_.floats(Scratch::kRow2, n);
+  RowReader table(kernels_, a.table, row);
+  RowReader positions(kernels_, a.positions, shared_.floats(Scratch::kRow2, n));
+  Rows out(a.dst);
   for (std::int64_t r = 0; r < a.dst.dim(0) * tokens; ++r) {
     const std::int32_t id = a.ids.as<const std::int32_t>()[r];
     OCTET_CHECK(id >= 0 && id < a.table.dim(0), "[embed_tokens] id %d for %s", id,
                 describe(a.table).c_str());
-    const float* value = row_f32(a.table, id, row);
+    const float* value = table.at(id);
     if (a.positions) {
-      kernels_.add(value, row_f32(a.positions, r % tokens, position), row, count(n));
+      kernels_.add(value, positions.at(r % tokens), row, count(n));
       value = row;
     }
-    kernels_.from_f32(a.dst.dtype, value, row_pointer(a.dst, r), count(n));
+    kernels_.from_f32(a.dst.dtype, value, out.at(r), count(n));
   }
 }
 
@@ -33,6 +35,7 @@ void CpuBackend::timestep_embedding(const TimestepEmbeddingArgs& a) {
   const std::int64_t n = a.dst.dim(1);
   const std::int64_t half = n / 2;
   float* row = shared_.floats(Scratch::kRow, n);
+  Rows out(a.dst);
   for (std::int64_t r = 0; r < a.dst.dim(0); ++r) {
     const double t = double{a.timesteps.as<const float>()[r]};
     for (std::int64_t k = 0; k < half; ++k) {
@@ -41,7 +44,7 @@ void CpuBackend::timestep_embedding(const TimestepEmbeddingArgs& a) {
       row[k] = static_cast<float>(std::cos(t * frequency));
       row[half + k] = static_cast<float>(std::sin(t * frequency));
     }
-    kernels_.from_f32(a.dst.dtype, row, row_pointer(a.dst, r), count(n));
+    kernels_.from_f32(a.dst.dtype, row, out.at(r), count(n));
   }
 }
 
@@ -52,6 +55,7 @@ void CpuBackend::patchify(const PatchifyArgs& a) {
   const std::int64_t width = a.src.dim(3);
   const std::int64_t n = channels * p * p;
   float* row = shared_.floats(Scratch::kRow, n);
+  Rows out(a.dst);
   for (std::int64_t r = 0; r < a.dst.rows(); ++r) {
     const std::int64_t token = r % a.dst.dim(1);
     const std::int64_t y = token / (width / p) * p;
@@ -60,7 +64,7 @@ void CpuBackend::patchify(const PatchifyArgs& a) {
       const std::int64_t plane = r / a.dst.dim(1) * channels + i / (p * p);
       row[i] = a.src.as<const float>()[(plane * height + y + i / p % p) * width + x + i % p];
     }
-    kernels_.from_f32(a.dst.dtype, row, row_pointer(a.dst, r), count(n));
+    kernels_.from_f32(a.dst.dtype, row, out.at(r), count(n));
   }
 }
 
@@ -70,12 +74,12 @@ void CpuBackend::unpatchify(const UnpatchifyArgs& a) {
   const std::int64_t height = a.dst.dim(2);
   const std::int64_t width = a.dst.dim(3);
   const std::int64_t n = channels * p * p;
-  float* row = shared_.floats(Scratch::kRow, n);
+  RowReader src(kernels_, a.src, shared_.floats(Scratch::kRow, n));
   for (std::int64_t r = 0; r < a.src.rows(); ++r) {
     const std::int64_t token = r % a.src.dim(1);
     const std::int64_t y = token / (width / p) * p;
     const std::int64_t x = token % (width / p) * p;
-    const float* value = row_f32(a.src, r, row);
+    const float* value = src.at(r);
     for (std::int64_t i = 0; i < n; ++i) {
       const std::int64_t plane = r / a.src.dim(1) * channels + i % channels;
       const std::int64_t py = i / channels / p;
@@ -90,14 +94,15 @@ void CpuBackend::add_position_crop(const AddPositionCropArgs& a) {
   const std::int64_t side = a.table.dim(0);
   const std::int64_t top = (side - a.height) / 2;
   const std::int64_t left = (a.table.dim(1) - a.width) / 2;
-  float* row = shared_.floats(Scratch::kRow, n);
-  float* position = shared_.floats(Scratch::kRow2, n);
+  float* sum = shared_.floats(Scratch::kExtra, n);
+  RowReader x(kernels_, a.x, shared_.floats(Scratch::kRow, n));
+  RowReader table(kernels_, a.table, shared_.floats(Scratch::kRow2, n));
+  Rows out(a.x);
   for (std::int64_t r = 0; r < a.x.rows(); ++r) {
     const std::int64_t token = r % a.x.dim(1);
     const std::int64_t at = (top + token / a.width) * a.table.dim(1) + left + token % a.width;
-    const float* x = row_f32(a.x, r, row);
-    kernels_.add(x, row_f32(a.table, at, position), row, count(n));
-    kernels_.from_f32(a.x.dtype, row, row_pointer(a.x, r), count(n));
+    kernels_.add(x.at(r), table.at(at), sum, count(n));
+    kernels_.from_f32(a.x.dtype, sum, out.at(r), count(n));
   }
 }
 
@@ -106,7 +111,7 @@ void CpuBackend::relative_position_bias(const RelativePositionBiasArgs& a) {
   const std::int64_t tokens = a.dst.dim(1);
   const std::int64_t buckets = a.table.dim(0) / 2;  // per sign
   const std::int64_t exact = buckets / 2;
-  float* row = shared_.floats(Scratch::kRow, heads);
+  RowReader table(kernels_, a.table, shared_.floats(Scratch::kRow, heads));
   for (std::int64_t distance = 1 - tokens; distance < tokens; ++distance) {
     const std::int64_t size = std::abs(distance);
     std::int64_t bucket = size;
@@ -120,7 +125,7 @@ void CpuBackend::relative_position_bias(const RelativePositionBiasArgs& a) {
       bucket = std::min(exact + static_cast<std::int64_t>(far), buckets - 1);
     }
     if (distance > 0) bucket += buckets;
-    const float* value = row_f32(a.table, bucket, row);
+    const float* value = table.at(bucket);
     for (std::int64_t h = 0; h < heads; ++h) {
       float* plane = a.dst.as<float>() + h * tokens * tokens;
       for (std::int64_t q = std::max<std::int64_t>(0, -distance);

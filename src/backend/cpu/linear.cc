@@ -12,11 +12,12 @@
 namespace octet::cpu {
 namespace {
 
-constexpr std::int64_t kDepthBlock = 640;             // most k per pass
-constexpr std::int64_t kInputFloats = 192 * 1024;     // packed rows of a task
-constexpr std::int64_t kSumFloats = 256 * 1024;       // partial sums of a task
-constexpr std::int64_t kFp8Floats = 2 * 1024 * 1024;  // FP32 rows waiting to become FP8
-constexpr std::int64_t kSplitRows = 64;               // fewer rows per thread: split columns first
+constexpr std::int64_t kDepthBlock = 640;  // most k per pass
+const std::int64_t kInputFloats =
+    getenv("KI") ? atoi(getenv("KI")) * 1024 : 192 * 1024;  // packed rows of a task
+constexpr std::int64_t kSumFloats = 256 * 1024;             // partial sums of a task
+constexpr std::int64_t kFp8Floats = 2 * 1024 * 1024;        // FP32 rows waiting to become FP8
+constexpr std::int64_t kSplitRows = 64;  // fewer rows per thread: split columns first
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -79,7 +80,12 @@ void CpuBackend::run_block(const Product& p, const ProductPlan& plan, std::int64
       }
     }
     for (std::int64_t panel = panel0; panel < panel1; ++panel) {
-      decode(w, panel, k0, k1, panel_values);
+      const float* b = panel_values;
+      if (w.stored == DType::kF32) {  // nothing to decode
+        b = reinterpret_cast<const float*>(w.panel_codes(panel, k0));
+      } else {
+        decode(w, panel, k0, k1, panel_values);
+      }
       const std::int64_t columns = std::min(w.panel, w.out - panel * w.panel);
       float* panel_sums = deep ? sums + (panel - panel0) * rows * w.panel : nullptr;
       for (std::int64_t t = 0; t < tiles; ++t) {
@@ -94,7 +100,7 @@ void CpuBackend::run_block(const Product& p, const ProductPlan& plan, std::int64
                             .inner = (k1 - k0) / kGroup,
                             .inner_step = tile_rows * kGroup,
                             .length = kGroup,
-                            .b = panel_values,
+                            .b = b,
                             .ldb = w.panel,
                             .c = c,
                             .ldc = w.panel,
@@ -164,7 +170,8 @@ void CpuBackend::linear_to_fp8(const LinearArgs& a, Product p) {
     if (a.residual) p.finish.residual_offsets = residual_offsets_.data() + begin;
     run_product(p);
     for_rows(p.rows, out, [&](std::int64_t from, std::int64_t to, int) {
-      for (std::int64_t r = from; r < to; ++r) store_row(a.dst, begin + r, rows + r * out);
+      RowWriter writer(kernels_, a.dst, nullptr);
+      for (std::int64_t r = from; r < to; ++r) writer.store(begin + r, rows + r * out);
     });
   }
 }

@@ -53,13 +53,15 @@ void CpuBackend::copy(const CopyArgs& a) {
     float* in = scratch(worker).floats(Scratch::kRow, n);
     float* middle = scratch(worker).floats(Scratch::kExtra, n);
     float* out = scratch(worker).floats(Scratch::kRow2, n);
+    Rows sources(a.src);
+    Rows rows(a.dst);
     for (std::int64_t r = begin; r < end; ++r) {
-      const void* src = row_pointer(a.src, r);
+      const void* src = sources.at(r);
       if (in_step != 1 && n > 1) {
         gather(a.src.dtype, src, in_step, in, n);
         src = in;
       }
-      void* row = row_pointer(a.dst, r);
+      void* row = rows.at(r);
       void* dst = out_step != 1 && n > 1 ? static_cast<void*>(out) : row;
       if (a.src.dtype == a.dst.dtype) {
         if (dst == row) {
@@ -88,8 +90,9 @@ void CpuBackend::fill(const FillArgs& a) {
   const std::int64_t step =
       (a.dst.rank == 0 ? 1 : a.dst.stride(-1)) * static_cast<std::int64_t>(size);
   const std::int64_t rows = n == 0 ? 0 : a.dst.rows();
+  Rows cursor(a.dst);
   for (std::int64_t r = 0; r < rows; ++r) {
-    auto* p = static_cast<unsigned char*>(row_pointer(a.dst, r));
+    auto* p = static_cast<unsigned char*>(cursor.at(r));
     for (std::int64_t i = 0; i < n; ++i) std::memcpy(p + i * step, code, size);
   }
 }

@@ -10,11 +10,11 @@ namespace octet::cpu {
 void CpuBackend::layer_norm(const LayerNormArgs& a) {
   const std::int64_t n = a.x.dim(-1);
   for_rows(a.x.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* in = scratch(worker).floats(Scratch::kRow, n);
-    float* out = scratch(worker).floats(Scratch::kRow2, n);
+    RowReader in(kernels_, a.x, scratch(worker).floats(Scratch::kRow, n));
+    RowWriter out(kernels_, a.dst, scratch(worker).floats(Scratch::kRow2, n));
     for (std::int64_t r = begin; r < end; ++r) {
-      const float* x = row_f32(a.x, r, in);
-      write_row(a.dst, r, out, [&](float* dst) {
+      const float* x = in.at(r);
+      out.write(r, [&](float* dst) {
         kernels_.layer_norm({.x = x,
                              .weight = a.weight.as<const float>(),
                              .bias = a.bias.as<const float>(),
@@ -32,31 +32,33 @@ void CpuBackend::layer_norm_modulate(const LayerNormModulateArgs& a) {
   const std::int64_t tokens = a.x.dim(1);
   const auto width = static_cast<std::size_t>(n);
   const auto modulation = [](const Tensor& t, std::int64_t batch) {
-    return static_cast<const float*>(row_pointer(t, batch));
+    return t.as<const float>() + batch * t.strides[0];
   };
   for_rows(a.x.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* in = scratch(worker).floats(Scratch::kRow, n);
-    float* out = scratch(worker).floats(Scratch::kRow2, n);
+    float* copy = scratch(worker).floats(Scratch::kRow, n);
     float* value = scratch(worker).floats(Scratch::kExtra, n);
+    Rows stream(a.x);
+    RowWriter out(kernels_, a.dst, scratch(worker).floats(Scratch::kRow2, n));
+    RowReader values[2] = {{kernels_, a.branches[0].value, value},
+                           {kernels_, a.branches[1].value, value}};
     for (std::int64_t r = begin; r < end; ++r) {
       const std::int64_t batch = r / tokens;
-      void* stream = row_pointer(a.x, r);
-      const float* x = row_f32(a.x, r, in);
-      float* updated = a.x.dtype == DType::kF32 ? static_cast<float*>(stream) : in;
+      void* row = stream.at(r);
+      float* x = a.x.dtype == DType::kF32 ? static_cast<float*>(row) : copy;
+      if (x != row) kernels_.to_f32(a.x.dtype, row, x, width);
       bool changed = false;
-      for (const GatedBranch& branch : a.branches) {
-        if (!branch.value) continue;
-        kernels_.multiply_add(modulation(branch.gate, batch), row_f32(branch.value, r, value), x,
-                              updated, width);
+      for (std::size_t i = 0; i < 2; ++i) {
+        if (!a.branches[i].value) continue;
+        kernels_.multiply_add(modulation(a.branches[i].gate, batch), values[i].at(r), x, x, width);
         changed = true;
       }
-      if (changed && updated != stream) {
+      if (changed && x != row) {
         // The norm sees what the stream holds, rounded, as a later reader will.
-        kernels_.from_f32(a.x.dtype, updated, stream, width);
-        kernels_.to_f32(a.x.dtype, stream, updated, width);
+        kernels_.from_f32(a.x.dtype, x, row, width);
+        kernels_.to_f32(a.x.dtype, row, x, width);
       }
       if (!a.dst.data) continue;
-      write_row(a.dst, r, out, [&](float* dst) {
+      out.write(r, [&](float* dst) {
         kernels_.layer_norm({.x = x,
                              .weight = modulation(a.scale, batch),
                              .bias = modulation(a.shift, batch),
@@ -72,11 +74,11 @@ void CpuBackend::layer_norm_modulate(const LayerNormModulateArgs& a) {
 void CpuBackend::rms_norm(const RmsNormArgs& a) {
   const std::int64_t n = a.x.dim(-1);
   for_rows(a.x.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* in = scratch(worker).floats(Scratch::kRow, n);
-    float* out = scratch(worker).floats(Scratch::kRow2, n);
+    RowReader in(kernels_, a.x, scratch(worker).floats(Scratch::kRow, n));
+    RowWriter out(kernels_, a.dst, scratch(worker).floats(Scratch::kRow2, n));
     for (std::int64_t r = begin; r < end; ++r) {
-      const float* x = row_f32(a.x, r, in);
-      write_row(a.dst, r, out, [&](float* dst) {
+      const float* x = in.at(r);
+      out.write(r, [&](float* dst) {
         kernels_.rms_norm({.x = x,
                            .weight = a.weight.as<const float>(),
                            .bias = nullptr,

@@ -12,19 +12,20 @@ std::size_t count(std::int64_t n) { return static_cast<std::size_t>(n); }
 void CpuBackend::quantize_fp8(const QuantizeFp8Args& a) {
   const std::int64_t n = a.src.dim(-1);
   for_rows(a.src.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* in = scratch(worker).floats(Scratch::kRow, n);
-    for (std::int64_t r = begin; r < end; ++r) store_row(a.dst, r, row_f32(a.src, r, in));
+    RowReader in(kernels_, a.src, scratch(worker).floats(Scratch::kRow, n));
+    RowWriter out(kernels_, a.dst, nullptr);
+    for (std::int64_t r = begin; r < end; ++r) out.store(r, in.at(r));
   });
 }
 
 void CpuBackend::activation(const ActivationArgs& a) {
   const std::int64_t n = a.x.dim(-1);
   for_rows(a.x.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* in = scratch(worker).floats(Scratch::kRow, n);
-    float* out = scratch(worker).floats(Scratch::kRow2, n);
+    RowReader in(kernels_, a.x, scratch(worker).floats(Scratch::kRow, n));
+    RowWriter out(kernels_, a.dst, scratch(worker).floats(Scratch::kRow2, n));
     for (std::int64_t r = begin; r < end; ++r) {
-      const float* x = row_f32(a.x, r, in);
-      write_row(a.dst, r, out, [&](float* dst) { kernels_.activate(a.act, x, dst, count(n)); });
+      const float* x = in.at(r);
+      out.write(r, [&](float* dst) { kernels_.activate(a.act, x, dst, count(n)); });
     }
   });
 }
@@ -32,13 +33,13 @@ void CpuBackend::activation(const ActivationArgs& a) {
 void CpuBackend::gated_gelu(const GatedGeluArgs& a) {
   const std::int64_t n = a.up.dim(-1);
   for_rows(a.up.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* gate = scratch(worker).floats(Scratch::kRow, n);
-    float* up = scratch(worker).floats(Scratch::kExtra, n);
-    float* out = scratch(worker).floats(Scratch::kRow2, n);
+    RowReader gate(kernels_, a.gate, scratch(worker).floats(Scratch::kRow, n));
+    RowReader up(kernels_, a.up, scratch(worker).floats(Scratch::kExtra, n));
+    RowWriter out(kernels_, a.dst, scratch(worker).floats(Scratch::kRow2, n));
     for (std::int64_t r = begin; r < end; ++r) {
-      const float* g = row_f32(a.gate, r, gate);
-      const float* u = row_f32(a.up, r, up);
-      write_row(a.dst, r, out, [&](float* dst) { kernels_.gated_gelu(g, u, dst, count(n)); });
+      const float* g = gate.at(r);
+      const float* u = up.at(r);
+      out.write(r, [&](float* dst) { kernels_.gated_gelu(g, u, dst, count(n)); });
     }
   });
 }
@@ -46,13 +47,13 @@ void CpuBackend::gated_gelu(const GatedGeluArgs& a) {
 void CpuBackend::add(const AddArgs& a) {
   const std::int64_t n = a.dst.dim(-1);
   for_rows(a.dst.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* first = scratch(worker).floats(Scratch::kRow, n);
-    float* second = scratch(worker).floats(Scratch::kExtra, n);
-    float* out = scratch(worker).floats(Scratch::kRow2, n);
+    RowReader first(kernels_, a.a, scratch(worker).floats(Scratch::kRow, n));
+    RowReader second(kernels_, a.b, scratch(worker).floats(Scratch::kExtra, n));
+    RowWriter out(kernels_, a.dst, scratch(worker).floats(Scratch::kRow2, n));
     for (std::int64_t r = begin; r < end; ++r) {
-      const float* x = row_f32(a.a, r, first);
-      const float* y = row_f32(a.b, r, second);
-      write_row(a.dst, r, out, [&](float* dst) { kernels_.add(x, y, dst, count(n)); });
+      const float* x = first.at(r);
+      const float* y = second.at(r);
+      out.write(r, [&](float* dst) { kernels_.add(x, y, dst, count(n)); });
     }
   });
 }
@@ -60,12 +61,11 @@ void CpuBackend::add(const AddArgs& a) {
 void CpuBackend::scale_shift(const ScaleShiftArgs& a) {
   const std::int64_t n = a.dst.dim(-1);
   for_rows(a.dst.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
-    float* in = scratch(worker).floats(Scratch::kRow, n);
-    float* out = scratch(worker).floats(Scratch::kRow2, n);
+    RowReader in(kernels_, a.x, scratch(worker).floats(Scratch::kRow, n));
+    RowWriter out(kernels_, a.dst, scratch(worker).floats(Scratch::kRow2, n));
     for (std::int64_t r = begin; r < end; ++r) {
-      const float* x = row_f32(a.x, r, in);
-      write_row(a.dst, r, out,
-                [&](float* dst) { kernels_.scale_shift(x, a.scale, a.shift, dst, count(n)); });
+      const float* x = in.at(r);
+      out.write(r, [&](float* dst) { kernels_.scale_shift(x, a.scale, a.shift, dst, count(n)); });
     }
   });
 }

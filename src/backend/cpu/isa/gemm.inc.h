@@ -33,20 +33,27 @@ void pack_row(DType dtype, const void* src, std::size_t n, float* dst, std::ptrd
 
 inline constexpr int kPanel = 16 * kPanelVectors;
 
+// Sixteen keys by sixteen elements; what does not exist is zero.
+inline void transpose_some(const float* src, std::ptrdiff_t step, std::ptrdiff_t keys,
+                           std::ptrdiff_t n, float* dst) {
+  if (keys >= 16 && n >= 16) return transpose(src, step, dst, kPanel);
+  float block[256] = {};
+  for (std::ptrdiff_t i = 0; i < keys && i < 16; ++i) {
+    for (std::ptrdiff_t j = 0; j < n && j < 16; ++j) block[i * 16 + j] = src[i * step + j];
+  }
+  transpose(block, 16, dst, kPanel);
+}
+
 void pack_keys(const float* src, std::ptrdiff_t src_step, std::size_t keys, std::size_t n,
                std::size_t depth, float* dst) {
-  const std::size_t panel = kPanel;
-  for (std::size_t first = 0; first < kKeyBlock; first += panel, dst += depth * panel) {
-    for (std::size_t d = 0; d < depth; ++d) {
-      float* row = dst + d * panel;
-      for (std::size_t j = 0; j < panel; ++j) {
-        const std::size_t key = first + j;
-        const bool exists = key < keys && d < n;
-        row[j] =
-            exists
-                ? src[static_cast<std::ptrdiff_t>(key) * src_step + static_cast<std::ptrdiff_t>(d)]
-                : 0.0f;
-      }
+  const auto count = static_cast<std::ptrdiff_t>(keys);
+  const auto width = static_cast<std::ptrdiff_t>(n);
+  const auto padded = static_cast<std::ptrdiff_t>(depth);
+  for (std::ptrdiff_t key = 0; key < kKeyBlock; key += 16) {
+    float* column = dst + key / kPanel * kPanel * padded + key % kPanel;
+    for (std::ptrdiff_t d = 0; d < padded; d += 16) {
+      transpose_some(src + key * src_step + d, src_step, count - key, width - d,
+                     column + d * kPanel);
     }
   }
 }
@@ -178,28 +185,35 @@ inline void write(void* base, std::int64_t index, V x, std::size_t n) {
   n == 16 ? store_as<D>(p, x) : store_some_as<D>(p, x, n);
 }
 
+// One vector of columns down the rows. What is absent becomes a neutral operand (x * 1 and x + -0
+// are x), so that the loop has no branches on it.
+template <Act A, DType D>
+void finish_columns(const FinishTile& t, int c, std::size_t n) {
+  const float one = 1.0f;
+  const V scale = t.column_scale != nullptr ? load(t.column_scale + c) : splat(1.0f);
+  const V bias = t.bias != nullptr ? load(t.bias + c) : splat(-0.0f);
+  const float* row_scale = t.row_scale != nullptr ? t.row_scale : &one;
+  const std::ptrdiff_t step = t.row_scale != nullptr ? t.row_scale_step : 0;
+  for (int r = 0; r < t.rows; ++r) {
+    V y = mul(load(t.c + r * t.ldc + c), splat(row_scale[r * step]));
+    y = apply<A>(add(mul(y, scale), bias));
+    if (t.residual != nullptr) {
+      const std::int64_t at = t.residual_offsets[r] + c;
+      y = add(y, t.residual_dtype == DType::kF32 ? read<DType::kF32>(t.residual, at, n)
+                                                 : read<DType::kBF16>(t.residual, at, n));
+    }
+    write<D>(t.dst, t.dst_offsets[r] + c, y, n);
+  }
+}
+
 template <Act A>
 void finish_loop(const FinishTile& t) {
-  for (int r = 0; r < t.rows; ++r) {
-    const V row_scale = splat(t.row_scale != nullptr ? t.row_scale[r * t.row_scale_step] : 1.0f);
-    for (int c = 0; c < t.columns; c += 16) {
-      const std::size_t n = static_cast<std::size_t>(t.columns - c < 16 ? t.columns - c : 16);
-      V y = load(t.c + r * t.ldc + c);
-      if (t.row_scale != nullptr) y = mul(y, row_scale);
-      if (t.column_scale != nullptr) y = mul(y, load(t.column_scale + c));
-      if (t.bias != nullptr) y = add(y, load(t.bias + c));
-      y = apply<A>(y);
-      if (t.residual != nullptr) {
-        const std::int64_t at = t.residual_offsets[r] + c;
-        y = add(y, t.residual_dtype == DType::kF32 ? read<DType::kF32>(t.residual, at, n)
-                                                   : read<DType::kBF16>(t.residual, at, n));
-      }
-      const std::int64_t at = t.dst_offsets[r] + c;
-      if (t.dst_dtype == DType::kF32) {
-        write<DType::kF32>(t.dst, at, y, n);
-      } else {
-        write<DType::kBF16>(t.dst, at, y, n);
-      }
+  for (int c = 0; c < t.columns; c += 16) {
+    const auto n = static_cast<std::size_t>(t.columns - c < 16 ? t.columns - c : 16);
+    if (t.dst_dtype == DType::kF32) {
+      finish_columns<A, DType::kF32>(t, c, n);
+    } else {
+      finish_columns<A, DType::kBF16>(t, c, n);
     }
   }
 }

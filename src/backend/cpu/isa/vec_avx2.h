@@ -143,3 +143,36 @@ inline void to_e4m3(V x, std::uint8_t* p) {
       _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
 }
+
+inline void transpose_8(const float* src, std::ptrdiff_t src_step, float* dst,
+                        std::ptrdiff_t dst_step) {
+  __m256 r[8];
+  __m256 t[8];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(src + i * src_step);
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xEE);
+    r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xEE);
+  }
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    _mm256_storeu_ps(dst + j * dst_step, _mm256_permute2f128_ps(r[j], r[4 + j], 0x20));
+    _mm256_storeu_ps(dst + (j + 4) * dst_step, _mm256_permute2f128_ps(r[j], r[4 + j], 0x31));
+  }
+}
+// dst[j][i] = src[i][j] for 16 x 16.
+inline void transpose(const float* src, std::ptrdiff_t src_step, float* dst,
+                      std::ptrdiff_t dst_step) {
+  transpose_8(src, src_step, dst, dst_step);
+  transpose_8(src + 8, src_step, dst + 8 * dst_step, dst_step);
+  transpose_8(src + 8 * src_step, src_step, dst + 8, dst_step);
+  transpose_8(src + 8 * src_step + 8, src_step, dst + 8 * dst_step + 8, dst_step);
+}

@@ -109,3 +109,40 @@ inline void to_e4m3(V a, std::uint8_t* p) {
   r = _mm512_mask_mov_epi32(r, nan, _mm512_set1_epi32(0x7F));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_or_si512(r, sign)));
 }
+
+// dst[j][i] = src[i][j] for 16 x 16: pairs, quadruples, then the four 128-bit parts.
+inline void transpose(const float* src, std::ptrdiff_t src_step, float* dst,
+                      std::ptrdiff_t dst_step) {
+  __m512 r[16];
+  __m512 t[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) r[i] = _mm512_loadu_ps(src + i * src_step);
+#pragma GCC unroll 8
+  for (int i = 0; i < 16; i += 2) {
+    t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 16; i += 4) {
+    const __m512d a = _mm512_castps_pd(t[i]);
+    const __m512d b = _mm512_castps_pd(t[i + 1]);
+    const __m512d c = _mm512_castps_pd(t[i + 2]);
+    const __m512d d = _mm512_castps_pd(t[i + 3]);
+    r[i] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+    r[i + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+    r[i + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+    r[i + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+  }
+  // r[4g + j] holds rows 4g.. of columns j, j+4, j+8, j+12, one per 128-bit part.
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const __m512 low01 = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88);
+    const __m512 high01 = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xDD);
+    const __m512 low23 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88);
+    const __m512 high23 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xDD);
+    _mm512_storeu_ps(dst + j * dst_step, _mm512_shuffle_f32x4(low01, low23, 0x88));
+    _mm512_storeu_ps(dst + (j + 4) * dst_step, _mm512_shuffle_f32x4(high01, high23, 0x88));
+    _mm512_storeu_ps(dst + (j + 8) * dst_step, _mm512_shuffle_f32x4(low01, low23, 0xDD));
+    _mm512_storeu_ps(dst + (j + 12) * dst_step, _mm512_shuffle_f32x4(high01, high23, 0xDD));
+  }
+}

@@ -211,3 +211,11 @@ inline void to_e4m3(V x, std::uint8_t* p) {
   const __m128i high = _mm_packus_epi32(to_e4m3_bits(x.q[2]), to_e4m3_bits(x.q[3]));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(low, high));
 }
+
+// dst[j][i] = src[i][j] for 16 x 16.
+inline void transpose(const float* src, std::ptrdiff_t src_step, float* dst,
+                      std::ptrdiff_t dst_step) {
+  for (int i = 0; i < 16; ++i) {
+    for (int j = 0; j < 16; ++j) dst[j * dst_step + i] = src[i * src_step + j];
+  }
+}
