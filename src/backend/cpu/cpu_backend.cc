@@ -1,8 +1,7 @@
 #include "backend/cpu/cpu_backend.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 
@@ -51,6 +50,18 @@ std::string processor_name() {
     }
   }
   return "x86-64 processor";
+}
+
+// What the kernel would hand out without swapping, page cache included; 0 when it does not say.
+std::size_t available_memory() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string line; std::getline(file, line);) {
+    unsigned long long kilobytes = 0;
+    if (std::sscanf(line.c_str(), "MemAvailable: %llu kB", &kilobytes) == 1) {
+      return static_cast<std::size_t>(kilobytes) * 1024;
+    }
+  }
+  return 0;
 }
 
 }  // namespace
@@ -104,14 +115,11 @@ float* Scratch::floats(Slot slot, std::int64_t count) {
 }
 
 DeviceInfo CpuBackend::info() const {
-  const long pages = sysconf(_SC_AVPHYS_PAGES);
-  const long size = sysconf(_SC_PAGESIZE);
   DeviceInfo info;
   info.kind = "cpu";
   info.name = processor_name();
   info.capabilities = kernels_.name;
-  info.memory =
-      pages > 0 && size > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(size) : 0;
+  info.memory = available_memory();
   info.threads = pool_.threads();
   return info;
 }
