@@ -1,14 +1,18 @@
 // What a run says: the JSON object, lines for people, the progress display, quiet runs, streams
 // that are closed or full, signals.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "process.h"
 #include "progress_display.h"
+#include "standard_streams.h"
 
 namespace octet::test {
 namespace {
@@ -142,6 +146,20 @@ TEST(Streams, ClosedOrFullStandardOutputIsAnError) {
   const std::string picture = read_file(folder / "out.png");
   EXPECT_TRUE(picture.starts_with("\x89PNG")) << "messages went into the file";
   EXPECT_EQ(octet_run(folder, {"--help"}, {.stdout_file = "/dev/full"}).exit_code, 5);
+}
+
+TEST(Streams, FilesNeverGetTheNumberOfAClosedStream) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (const int fd : {0, 1, 2}) ::close(fd);
+    cli::prepare_standard_streams();
+    const int file = ::open("/dev/null", O_RDONLY);
+    const bool refused = ::write(1, "x", 1) < 0;
+    ::_exit(file > 2 && refused ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(Streams, MemoryLimitIsAnErrorWithItsOwnCode) {
