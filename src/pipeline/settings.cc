@@ -57,7 +57,9 @@ std::uint64_t fresh_seed() {
 }
 
 int t5_length(const GenerateRequest& r, const Models& m) {
-  if (r.t5_length) return whole("t5 length", *r.t5_length, 1, kMaxT5Length);
+  const int asked = r.t5_length ? whole("t5 length", *r.t5_length, 1, kMaxT5Length) : 0;
+  if (!m.text.t5 && r.compat == Compat::kComfyUi) return 0;  // nothing stands in for its rows
+  if (r.t5_length) return asked;
   constexpr int kMinimumElsewhere = 77;
   return r.compat == Compat::kDiffusers ? m.defaults.t5_length : kMinimumElsewhere;
 }
