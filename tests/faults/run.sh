@@ -27,7 +27,7 @@ export GIT_CEILING_DIRECTORIES=$work
 # except those with faults, because the objects of the last run may still contain one.
 rm -rf "$tree"
 mkdir -p "$tree"
-git ls-files -z | while IFS= read -r -d '' file; do
+git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
   [ -f "$file" ] && printf '%s\0' "$file"
 done | tar --null -T - -cf - | tar -xf - -C "$tree"
 sed -n 's|^+++ b/||p' tests/faults/*.patch | (cd "$tree" && xargs touch -c)
