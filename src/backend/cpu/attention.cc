@@ -1,7 +1,6 @@
 // attention(): a task is one head of one batch row and a range of its query rows. Keys and values
 // are visited in blocks of kKeyBlock with a running softmax, so scores are never stored whole.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "backend/cpu/cpu_ops.h"
@@ -40,8 +39,8 @@ void CpuBackend::attention_rows(const AttentionArgs& a, const Tensor& dst, const
   float* q = memory.floats(Scratch::kInput, rows * depth);
   float* panels = memory.floats(Scratch::kPanel, kKeyBlock * depth);
   float* values = memory.floats(Scratch::kExtra, kKeyBlock * head);
-  float* output = memory.floats(Scratch::kSums, rows * (head + 2));
-  float* maximum = output + rows * head;
+  float* output = memory.floats(Scratch::kSums, rows * (head + 17));
+  float* sum = output + rows * head;
   float* key_rows = memory.floats(Scratch::kRow, kKeyBlock * size);
 
   for (std::int64_t t = 0; t < rows; t += kernels_.tile_rows) {
@@ -51,6 +50,7 @@ void CpuBackend::attention_rows(const AttentionArgs& a, const Tensor& dst, const
                         q + t * depth + r * kGroup, tile * kGroup);
     }
   }
+  AttentionStep step{};
   std::memset(values, 0, static_cast<std::size_t>(kKeyBlock * head) * sizeof(float));
   const std::int64_t visible_end = a.causal ? std::min(keys, part.end) : keys;
   for (std::int64_t k0 = 0; k0 < visible_end; k0 += kKeyBlock) {
@@ -71,7 +71,6 @@ void CpuBackend::attention_rows(const AttentionArgs& a, const Tensor& dst, const
         direct ? static_cast<const float*>(element(a.k, part.batch, k0, part.head)) : key_rows,
         direct ? a.k.strides[1] : size, static_cast<std::size_t>(valid), width,
         static_cast<std::size_t>(depth), panels);
-    AttentionStep step{};
     step.q = q;
     step.depth = depth;
     step.keys = panels;
@@ -87,15 +86,14 @@ void CpuBackend::attention_rows(const AttentionArgs& a, const Tensor& dst, const
     }
     step.causal_limit = a.causal ? part.begin - k0 : kKeyBlock;
     step.first = k0 == 0;
-    step.maximum = maximum;
-    step.sum = maximum + rows;
+    step.maximum = sum + rows * 16;
+    step.sum = sum;
     step.output = output;
     kernels_.attention_step(step);
   }
+  kernels_.attention_finish(step);
   for (std::int64_t r = 0; r < rows; ++r) {
-    const float sum = maximum[rows + r];
-    float* row = output + r * head;
-    kernels_.scale_shift(row, sum > 0 || std::isnan(sum) ? 1.0f / sum : 0.0f, 0.0f, row, width);
+    const float* row = output + r * head;
     const std::int64_t s = part.begin + r - part.dst_begin;
     const std::int64_t at = part.batch * dst.strides[0] + s * dst.strides[1] + part.head * size;
     kernels_.from_f32(dst.dtype, row,

@@ -1,58 +1,36 @@
 // One step of attention over a block of keys, with the running maximum and sum of the online
 // softmax (arXiv 1805.02867, 2205.14135). Included inside an anonymous namespace after gemm.inc.h.
 
-// Softmax weights of one row against the block, written grouped as operand A of the product with
-// the values. Returns the factor by which earlier results of this row shrink.
-struct RowBlock {
-  const float* scores;  // [kKeyBlock]
-  const float* bias;    // null: none
-  std::ptrdiff_t visible;
+inline constexpr float kNone = -__builtin_inff();
+
+// Scores of one row, scaled, biased and masked in place; returns their maximum.
+struct ScoreRow {
+  float* scores;
+  const float* bias;  // null: none
+  std::ptrdiff_t visible, vectors;
   float scale;
-  float *maximum, *sum;
-  float* weights;
-  std::ptrdiff_t step;
-  bool first;
 };
 
-inline float softmax_row(const RowBlock& b) {
-  constexpr int kVectors = static_cast<int>(kKeyBlock / 16);
-  const float none = -__builtin_inff();
-  V s[kVectors];
-  V top = splat(none);
-#pragma GCC unroll 4
-  for (int i = 0; i < kVectors; ++i) {
-    const std::ptrdiff_t left = b.visible - 16 * i;
-    s[i] = mul(load(b.scores + 16 * i), splat(b.scale));
-    if (b.bias != nullptr && left > 0) {
-      s[i] = add(s[i], left >= 16 ? load(b.bias + 16 * i)
-                                  : load_some(b.bias + 16 * i, static_cast<std::size_t>(left)));
+inline float prepare_scores(const ScoreRow& row) {
+  const V scale = splat(row.scale);
+  V top = splat(kNone);
+  for (std::ptrdiff_t i = 0; i < 16 * row.vectors; i += 16) {
+    const std::ptrdiff_t left = row.visible - i;
+    V s = mul(load(row.scores + i), scale);
+    if (row.bias != nullptr && left > 0) {
+      s = add(s, left >= 16 ? load(row.bias + i)
+                            : load_some(row.bias + i, static_cast<std::size_t>(left)));
     }
     if (left < 16) {
       float lanes[16];
-      store(lanes, s[i]);
-      for (std::ptrdiff_t j = left < 0 ? 0 : left; j < 16; ++j) lanes[j] = none;
-      s[i] = load(lanes);
+      store(lanes, s);
+      for (std::ptrdiff_t j = left < 0 ? 0 : left; j < 16; ++j) lanes[j] = kNone;
+      s = load(lanes);
     }
-    top = max_or_second(top, s[i]);
+    store(row.scores + i, s);
+    top = max_or_second(top, s);
   }
-  const float before = b.first ? none : *b.maximum;
-  const float block_top = max_lanes(top);
-  const float now = block_top > before ? block_top : before;
-  // A row that has seen no key yet (all masked) keeps zero weights instead of inf - inf.
-  const float shift = now == none ? 0.0f : now;
-  V total = zero();
-#pragma GCC unroll 4
-  for (int i = 0; i < kVectors; ++i) {
-    const V p = exponential(sub(s[i], splat(shift)));
-    store(b.weights + i * b.step, p);
-    total = add(total, p);
-  }
-  float lanes[16];
-  store(lanes, exponential(splat(before - shift)));
-  const float shrink = b.first ? 0.0f : lanes[0];
-  *b.sum = (b.first ? 0.0f : *b.sum * shrink) + sum_lanes(total);
-  *b.maximum = now;
-  return shrink;
+  return max_lanes(top);
 }
 
 inline void scale_row(float* x, float factor, std::ptrdiff_t n) {
@@ -60,10 +38,32 @@ inline void scale_row(float* x, float factor, std::ptrdiff_t n) {
   for (std::ptrdiff_t i = 0; i < n; i += 16) store(x + i, mul(load(x + i), f));
 }
 
+// The maxima of a tile's rows after this block, and the factors by which earlier results shrink.
+// A row that has seen no key yet (all masked) is shifted by 0 instead of -inf.
+struct TileMaxima {
+  alignas(64) float block[16];
+  alignas(64) float shift[16];
+  alignas(64) float shrink[16];
+};
+
+inline void update_maxima(const AttentionStep& s, std::ptrdiff_t row, int rows, TileMaxima& m) {
+  float* running = s.maximum + row;
+  const auto count = static_cast<std::size_t>(rows);
+  const V none = splat(kNone);
+  V before = none;
+  if (!s.first) before = count == 16 ? load(running) : load_some(running, count);
+  const V now = max_or_second(before, load(m.block));
+  count == 16 ? store(running, now) : store_some(running, now, count);
+  const V shift = select_less(none, now, now, zero());
+  store(m.shift, shift);
+  store(m.shrink, exponential(sub(before, shift)));
+}
+
 // Rows [row, row + rows) of the step: scores, softmax, product with the values.
 void attention_tile(const AttentionStep& s, std::ptrdiff_t row, int rows) {
   alignas(64) float scores[kMaxTileRows * kKeyBlock];
   alignas(64) float weights[kMaxTileRows * kKeyBlock];
+  const std::ptrdiff_t vectors = (s.valid + 15) / 16;
   GemmTile product{};
   product.a = s.q + row * s.depth;
   product.lda = product.length = kGroup;
@@ -74,29 +74,39 @@ void attention_tile(const AttentionStep& s, std::ptrdiff_t row, int rows) {
   product.ldc = kKeyBlock;
   product.rows = rows;
   product.columns = kPanel;
-  for (std::ptrdiff_t p = 0; p < kKeyBlock; p += kPanel) {
+  for (std::ptrdiff_t p = 0; p < s.valid; p += kPanel) {
     product.b = s.keys + p * s.depth;
     product.c = scores + p;
     gemm_tile(product);
   }
+
+  TileMaxima m;
+  for (int r = 0; r < 16; ++r) m.block[r] = kNone;
   for (int r = 0; r < rows; ++r) {
-    const std::ptrdiff_t at = row + r;
-    const std::ptrdiff_t limit = s.causal_limit + at + 1;
-    const std::ptrdiff_t visible = limit < s.valid ? limit : s.valid;
-    const float shrink =
-        softmax_row({.scores = scores + r * kKeyBlock,
-                     .bias = s.bias == nullptr ? nullptr : s.bias + at * s.bias_step,
-                     .visible = visible,
-                     .scale = s.scale,
-                     .maximum = s.maximum + at,
-                     .sum = s.sum + at,
-                     .weights = weights + r * kGroup,
-                     .step = rows * kGroup,
-                     .first = s.first});
-    if (!s.first) scale_row(s.output + at * s.head, shrink, s.head);
+    const std::ptrdiff_t limit = s.causal_limit + row + r + 1;
+    m.block[r] =
+        prepare_scores({.scores = scores + r * kKeyBlock,
+                        .bias = s.bias == nullptr ? nullptr : s.bias + (row + r) * s.bias_step,
+                        .visible = limit < s.valid ? limit : s.valid,
+                        .vectors = vectors,
+                        .scale = s.scale});
   }
+  update_maxima(s, row, rows, m);
+  for (int r = 0; r < rows; ++r) {
+    const V shift = splat(m.shift[r]);
+    float* sum = s.sum + (row + r) * 16;
+    V total = s.first ? zero() : mul(load(sum), splat(m.shrink[r]));
+    for (std::ptrdiff_t i = 0; i < vectors; ++i) {
+      const V p = exponential(sub(load(scores + r * kKeyBlock + 16 * i), shift));
+      store(weights + (i * rows + r) * kGroup, p);
+      total = add(total, p);
+    }
+    store(sum, total);
+    if (!s.first) scale_row(s.output + (row + r) * s.head, m.shrink[r], s.head);
+  }
+
   product.a = weights;
-  product.inner = kKeyBlock / kGroup;
+  product.inner = vectors;
   product.ldb = s.head;
   product.ldc = s.head;
   product.accumulate = !s.first;
@@ -113,5 +123,14 @@ void attention_step(const AttentionStep& s) {
     const int rows = static_cast<int>(left < kTileRows ? left : kTileRows);
     attention_tile(s, row, rows);
     row += rows;
+  }
+}
+
+// output /= sum, after the last step.
+void attention_finish(const AttentionStep& s) {
+  for (std::ptrdiff_t row = 0; row < s.rows; ++row) {
+    const float sum = sum_lanes(load(s.sum + row * 16));
+    // A row without any visible key has sum 0 and stays 0.
+    scale_row(s.output + row * s.head, sum == 0.0f ? 0.0f : 1.0f / sum, s.head);
   }
 }

@@ -24,7 +24,7 @@ inline constexpr std::ptrdiff_t kGroup = 16;
 inline constexpr int kMaxPanel = 32;
 inline constexpr int kMaxTileRows = 14;
 /// Keys per step of the attention kernel. Part of the numerical contract: changing it changes bits.
-inline constexpr std::ptrdiff_t kKeyBlock = 64;
+inline constexpr std::ptrdiff_t kKeyBlock = 128;
 
 /// c[rows][columns] (+)= A * B. A is read as `outer` x `inner` segments of `length` consecutive k
 /// each; segment (o, i) of row r begins at a + o*outer_step + i*inner_step + r*lda. B is read row
@@ -74,7 +74,7 @@ struct AttentionStep {
   std::ptrdiff_t bias_step;
   std::ptrdiff_t causal_limit;  // row r sees keys [0, causal_limit + r] of this block; large: all
   bool first;
-  float *maximum, *sum, *output;  // [rows], [rows], [rows][head]
+  float *maximum, *sum, *output;  // [rows], [rows][16] (by lane), [rows][head]
 };
 
 struct Kernels {
@@ -135,6 +135,8 @@ struct Kernels {
   void (*gemm_tile)(const GemmTile& tile);
   void (*finish_tile)(const FinishTile& tile);
   void (*attention_step)(const AttentionStep& step);
+  /// Divides the output rows by their sums, after the last step.
+  void (*attention_finish)(const AttentionStep& step);
 };
 
 const Kernels& generic_kernels();

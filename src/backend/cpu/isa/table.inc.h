@@ -22,5 +22,6 @@ constexpr Kernels make_table(const char* name) {
           .decode_panel = &decode_panel,
           .gemm_tile = &gemm_tile,
           .finish_tile = &finish_tile,
-          .attention_step = &attention_step};
+          .attention_step = &attention_step,
+          .attention_finish = &attention_finish};
 }
