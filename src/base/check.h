@@ -11,9 +11,9 @@ namespace octet {
 }  // namespace octet
 
 /// Throws Error(kInternal) when the condition is false; further arguments are a printf message.
-#define OCTET_CHECK(condition, ...)                                                          \
-  do {                                                                                       \
-    if (!(condition)) {                                                                      \
+#define OCTET_CHECK(condition, ...)                                                           \
+  do {                                                                                        \
+    if (!(condition)) {                                                                       \
       ::octet::check_failed(__FILE__, __LINE__, #condition, ::octet::format("" __VA_ARGS__)); \
-    }                                                                                        \
+    }                                                                                         \
   } while (false)
