@@ -3,7 +3,8 @@
 
 All modules share the include root src/, so the linker does not notice a header taken from a
 folder that should be out of reach. EDGES states what a folder may include; what its dependencies
-may include, it may too. Tests may include everything.
+may include, it may too. Tests and benchmarks may include
+everything.
 """
 import pathlib
 import re
@@ -12,7 +13,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# Folder under src/ (or "include", "apps", "bench") -> the folders it may include directly.
+# Folder under src/ (or "include", "apps") -> the folders it may include directly.
 EDGES = {
     "include": [],
     "base": ["include"],
@@ -31,7 +32,6 @@ EDGES = {
     "api": ["engine", "image"],
     "http": ["base"],
     "apps": ["engine", "api", "http"],
-    "bench": ["engine"],
 }
 
 # Devices are named in one file; every other file reaches them through backend/backend.h.
@@ -40,7 +40,7 @@ DEVICE_LIST = "src/engine/backend_registry.cc"
 
 # Third-party header -> the folders that may include it.
 LIBRARIES = {
-    r"nlohmann/": ["checkpoint", "text", "engine", "api", "apps", "bench"],
+    r"nlohmann/": ["checkpoint", "text", "engine", "api", "apps"],
     r"(png|jpeglib|zlib|turbojpeg)\.h|webp/": ["image"],
     r"cuda|cublas|cudnn|nccl": ["backend/cuda"],
     r"httplib": ["http"],
@@ -54,7 +54,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 def folder_of(path):
     """The folder of EDGES a repository path belongs to; None where no rule applies."""
     parts = path.split("/")
-    if parts[0] in ("include", "apps", "bench"):
+    if parts[0] in ("include", "apps"):
         return parts[0]
     if parts[0] != "src":
         return None
@@ -89,7 +89,7 @@ def check_file(path, text, problems):
         where, quoted, name = f"{path}:{line}", match.group(1) == '"', match.group(2)
         if quoted:
             if name.startswith(".") or "/" not in name:
-                if path.startswith(("apps/", "bench/")) or name.endswith(".inc"):
+                if path.startswith("apps/") or name.endswith(".inc"):
                     continue
                 problems.append(f'{where}: "{name}" is not written relative to src/ or include/')
                 continue
