@@ -3,8 +3,7 @@
 
 All modules share the include root src/, so the linker does not notice a header taken from a
 folder that should be out of reach. EDGES states what a folder may include; what its dependencies
-may include, it may too. Tests and benchmarks may include
-everything.
+may include, it may too. Tests and benchmarks may include everything.
 """
 import pathlib
 import re
