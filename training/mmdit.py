@@ -31,7 +31,7 @@ class PatchEmbed(nn.Module):
         top, left = (self.side - h) // 2, (self.side - w) // 2
         table = self.pos_embed.unflatten(1, (self.side, self.side))
         table = table[:, top:top + h, left:left + w].flatten(1, 2)
-        return x.flatten(2).transpose(1, 2) + table.to(x.dtype)
+        return x.flatten(2).transpose(1, 2).contiguous() + table.to(x.dtype)
 
 
 class Embedder(nn.Module):

@@ -45,14 +45,15 @@ class Flat:
             p.grad = self.grad[at:at + p.numel()].view_as(p)
             at += p.numel()
 
-    def exchange(self, limit):
-        """Mean over the processes, then clipped to a global norm."""
+    def exchange(self):
+        """Sum over the processes; clip() makes it the mean."""
         if dist.is_initialized() and dist.get_world_size() > 1:
             dist.all_reduce(self.grad)
+
+    def clip(self, limit):
+        if dist.is_initialized():
             self.grad.div_(dist.get_world_size())
-        norm = self.grad.norm()
-        self.grad.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
-        return norm
+        self.grad.mul_((limit / (self.grad.norm() + 1e-6)).clamp(max=1.0))
 
 
 class Optimiser:
@@ -68,29 +69,27 @@ class Optimiser:
                 rest.append(p)
         self.state = {k: torch.zeros(len(v), k[0], k[1], device=v[0].device)
                       for k, v in self.groups.items()}
-        cuda = flat.grad.is_cuda
-        self.adam = torch.optim.AdamW(rest, lr=adam_rate, betas=(0.9, 0.98), eps=1e-9,
-                                      weight_decay=0.0, fused=cuda)
-        self.adam_rate = adam_rate
+        device, cuda = flat.grad.device, flat.grad.is_cuda
+        self.factor = torch.zeros((), device=device)  # a tensor, so that a CUDA graph reads it
+        self.adam_rate, self.adam_now = adam_rate, torch.zeros((), device=device)
+        self.adam = torch.optim.AdamW(rest, lr=self.adam_now, betas=(0.9, 0.98), eps=1e-9,
+                                      weight_decay=0.0, fused=cuda, capturable=cuda)
 
     @torch.no_grad()
-    def step(self, factor):
-        """One update with both learning rates times factor; clears the gradients."""
-        for key, params in self.groups.items():
-            rows, columns, parts = key
+    def step(self):
+        """One update with both learning rates times self.factor; clears the gradients."""
+        rate = self.muon_rate * self.factor
+        for (rows, columns, parts), params in self.groups.items():
             grads = torch.stack([p.grad.view(rows, columns) for p in params])
-            state = self.state[key]
+            state = self.state[rows, columns, parts]
             state.lerp_(grads, 1 - self.momentum)
             update = grads.lerp_(state, self.momentum)
-            update = update.view(-1, rows // parts, columns)
-            update = orthogonal(update).view(len(params), rows, columns)
-            rate = self.muon_rate * factor
-            size = 0.2 * max(rows // parts, columns) ** 0.5
+            update = orthogonal(update.view(-1, rows // parts, columns))
+            update = update.reshape(len(params), rows, columns).float()
+            update = update * (-0.2 * max(rows // parts, columns) ** 0.5 * rate)
             torch._foreach_mul_(params, 1 - rate * self.decay)
-            torch._foreach_add_(params, [u.view_as(p).float() for u, p in zip(
-                update.unbind(0), params)], alpha=-rate * size)
-        for group in self.adam.param_groups:
-            group["lr"] = self.adam_rate * factor
+            torch._foreach_add_(params, [u.view_as(p) for u, p in zip(update.unbind(0), params)])
+        self.adam_now.copy_(self.adam_rate * self.factor)
         self.adam.step()
         self.flat.grad.zero_()
 
@@ -101,3 +100,5 @@ class Optimiser:
         for key, value in self.state.items():
             value.copy_(saved["muon"][str(key)])
         self.adam.load_state_dict(saved["adam"])
+        for group in self.adam.param_groups:
+            group["lr"] = self.adam_now

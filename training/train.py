@@ -36,8 +36,10 @@ class Run:
         self.begin = time.time()
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         self.alone = args.alone or self.world == 1
+        # one visible device each: then the compiler's cache serves every process
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", os.environ.get("LOCAL_RANK", "0"))
         cuda = torch.cuda.is_available() and not args.cpu
-        self.device = torch.device("cuda", self.rank) if cuda else torch.device("cpu")
+        self.device = torch.device("cuda", 0) if cuda else torch.device("cpu")
         if cuda:
             torch.cuda.set_device(self.device)
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
@@ -120,8 +122,8 @@ def arguments():
     add("--eager", action="store_true", help="no compilation")
     add("--vae-compile", action="store_true", help="pays for long trainings of stage 1")
     add("--deadline", type=float, help="instead of --seconds: time of day, seconds since 1970")
-    add("--profile", action="store_true", help="print where a step of stage 2 spends its time")
-    add("--warm-up", action="store_true", help="compile stage 2 into the disk cache, then stop")
+    add("--no-graph", action="store_true", help="launch every kernel of a step by itself")
+    add("--warm-up", choices=("text", "blocks"), help="compile into the disk cache, then stop")
     add("--tiny", action="store_true", help="small network, to test this program")
     return parser.parse_args()
 

@@ -1,5 +1,6 @@
 """Stage 2: the transformer and the text encoders together, on latents of a fixed autoencoder."""
 
+import functools
 import math
 import time
 
@@ -24,6 +25,7 @@ class Pool:
                                   dtype=torch.float16)
         self.ids = None
         self.filled = self.at = 0
+        self.count = torch.zeros((), device=run.device)
 
     def add(self):
         objects, rgb, ids = self.run.source.next()
@@ -36,10 +38,12 @@ class Pool:
         self.latent[rows], self.ids[rows] = latent.half(), ids.to(self.run.device)
         self.at = (self.at + len(ids)) % self.size
         self.filled = min(self.size, self.filled + len(ids))
+        self.count.fill_(self.filled)
 
     def draw(self, count):
         device = self.run.device
-        rows = torch.randint(self.filled, (count,), device=device)
+        rows = (torch.rand(count, device=device) * self.count).long()
+        rows = torch.minimum(rows, self.count.long() - 1)
         wording = torch.randint(self.ids.shape[1], (count,), device=device)
         return self.latent[rows].float(), self.ids[rows, wording].long()
 
@@ -50,7 +54,7 @@ def noise_levels(count, device):
     sigma = torch.sigmoid(LOGIT_MEAN + LOGIT_STD * torch.special.ndtri(u.clamp(1e-5, 1 - 1e-5)))
     flat = torch.rand(count, device=device)
     sigma = torch.where(torch.rand(count, device=device) < UNIFORM, flat, sigma)
-    return sigma[torch.randperm(count, device=device)]
+    return sigma[torch.rand(count, device=device).argsort()]
 
 
 class Trainer:
@@ -69,7 +73,8 @@ class Trainer:
         self.slow = [slow[names[id(p)]] for _, p in self.flat.named]
         self.fast = [p.data for _, p in self.flat.named]
         self.empty = torch.tensor(run.encoders([""])).transpose(0, 1).to(run.device)
-        self.step, self.done = 0, 0.0
+        self.step, self.done, self.graphs = 0, 0.0, None
+        self.last_loss = torch.zeros((), device=run.device)
         encoder = torch.compile(vae.encode, dynamic=False) if run.compile else vae.encode
 
         def encode(picture):
@@ -126,41 +131,98 @@ class Trainer:
         self.run.sync()
         self.run.say(f"pool: {self.pool.filled} latents in {time.time() - start:.1f} s")
 
+    def gradients(self):
+        loss = self.loss(self.args.batch)
+        loss.backward()
+        self.last_loss.copy_(loss.detach())
+
+    def update(self):
+        self.flat.clip(self.args.clip)
+        self.optimiser.step()
+        torch._foreach_lerp_(self.slow, self.fast, 1 - self.args.average)
+
+    def record(self):
+        """The two halves of a step as CUDA graphs: thousands of launches become two."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self.gradients()
+                self.flat.exchange()
+                self.update()
+        torch.cuda.current_stream().wait_stream(stream)
+        graphs = []
+        for part in (self.gradients, self.update):
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                part()
+            graphs.append(graph)
+        self.graphs = graphs
+
+    def one(self, progress):
+        """One step; the first ones run without graphs, and settle what is compiled."""
+        self.optimiser.factor.fill_(self.factor(progress))
+        if self.run.compile and not self.args.no_graph and self.graphs is None and self.step >= 3:
+            try:
+                self.record()
+                self.run.say(f"mmdit: recorded after {self.run.clock():.0f} s")
+            except Exception as error:  # slower, but still right
+                self.args.no_graph = True
+                print(f"[{self.run.rank}] no graphs: {error!r}", flush=True)
+                torch.cuda.synchronize()
+                self.flat.grad.zero_()
+        if self.graphs:
+            self.graphs[0].replay()
+            self.flat.exchange()
+            self.graphs[1].replay()
+        else:
+            self.gradients()
+            self.flat.exchange()
+            self.update()
+        self.step += 1
+        if self.step in (100, 1000):  # the average starts anew from weights worth averaging
+            torch._foreach_copy_(self.slow, self.fast)
+
+    def compile(self):
+        text = self.text
+        layers = [*text.text_encoder.text_model.encoder.layers,
+                  *text.text_encoder_2.text_model.encoder.layers, *text.text_encoder_3.encoder.block]
+        modules = [] if self.args.warm_up == "text" else list(self.mmdit.transformer_blocks)
+        modules += [] if self.args.warm_up == "blocks" else layers
+        forwards = {type(m): torch.compile(type(m).forward, dynamic=False) for m in modules}
+        for module in modules:  # not the class: the averaged networks stay as they are
+            module.forward = functools.partial(forwards[type(module)], module)
+
     def train(self, seconds):
         """Runs for so many seconds; the learning rate falls to zero at the end of them."""
         if self.run.compile:
-            for module in [*self.mmdit.transformer_blocks, *self.layers()]:
-                module.compile(dynamic=False)
+            self.compile()
         self.fill()
-        begin, reported, mark = None, time.time(), (time.time(), self.step)
+        torch.manual_seed(5000 + 100 * self.step + self.run.rank)
+        begin, reported = None, time.time()
         progress, mean, earlier = self.done, torch.zeros((), device=self.run.device), self.done
         while progress < 1:
-            loss = self.loss(self.args.batch)
-            loss.backward()
-            self.flat.exchange(self.args.clip)
-            self.optimiser.step(self.factor(progress))
-            self.step += 1
-            keep = min(self.args.average, 1 - 10 / (self.step + 10))
-            torch._foreach_lerp_(self.slow, self.fast, 1 - keep)
-            mean.lerp_(loss.detach(), 0.02 if self.step > 50 else 0.2)
+            self.one(progress)
+            mean.lerp_(self.last_loss, 0.02 if self.step > 100 else 0.2)
             if begin is None:
                 self.run.sync()
                 begin = time.time()
+                mark = (begin, self.step)
                 if self.args.deadline:
                     seconds = max(1.0, self.args.deadline - begin)
-                mark = (begin, self.step)
                 self.run.say(f"mmdit: first step after {self.run.clock():.0f} s")
             if self.step % self.args.refresh == 0:
                 self.pool.add()
             if self.step % 20 == 0:
                 progress = earlier + (1 - earlier) * self.run.agree(
                     (time.time() - begin) / seconds)
-                if self.args.warm_up:
+                if self.args.warm_up and self.step >= 40:
+                    self.run.sync()
+                    self.run.say(f"warm-up: 20 steps in {time.time() - mark[0]:.2f} s, "
+                                 f"loss {self.last_loss.item():.3f}")
                     return
-            if self.args.profile and self.step == 60:
-                self.profile()
-                mark = (time.time(), self.step)
-            if self.step % 200 == 0 or self.step in (50, 100):
+                mark = (time.time(), self.step) if self.step == 20 else mark
+            if self.step % 500 == 0 or self.step == 100:
                 now, value = time.time(), mean.item()
                 speed = (self.step - mark[1]) * self.args.batch / (now - mark[0])
                 mark = (now, self.step)
@@ -175,29 +237,6 @@ class Trainer:
                     mark = (time.time(), self.step)
         self.done = 1.0
         self.save(short=False)
-
-    def profile(self, steps=5):
-        """Prints the kernels that take most of some steps (which do not count)."""
-        from torch.profiler import ProfilerActivity, profile
-
-        self.run.sync()
-        start = time.time()
-        with profile(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as found:
-            for _ in range(steps):
-                self.loss(self.args.batch).backward()
-                self.flat.exchange(self.args.clip)
-                self.optimiser.step(0.0)
-            launched = time.time() - start
-            self.run.sync()
-        self.run.say(f"profile: {steps} steps launched in {launched:.3f} s, done in "
-                     f"{time.time() - start:.3f} s")
-        self.run.say(found.key_averages().table(sort_by="self_cuda_time_total", row_limit=22,
-                                                max_name_column_width=60))
-
-    def layers(self):
-        text = self.text
-        return [*text.text_encoder.text_model.encoder.layers,
-                *text.text_encoder_2.text_model.encoder.layers, *text.text_encoder_3.encoder.block]
 
     def save(self, short):
         """Process 0 writes the weights, a quality report and a contact sheet."""

@@ -94,8 +94,10 @@ def train_vae(run, seconds, batch, muon_rate, adam_rate):
             made, mean, logvar = (vae if whole else forward)(picture)
         loss = losses(made, picture, mean, logvar)
         loss.backward()
-        flat.exchange(1.0)
-        optimiser.step(factor(progress, step))
+        flat.exchange()
+        flat.clip(1.0)
+        optimiser.factor.fill_(factor(progress, step))
+        optimiser.step()
         step, seen = step + 1, seen + len(picture)
         if start is None:
             run.sync()
