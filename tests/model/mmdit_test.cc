@@ -34,9 +34,12 @@ std::size_t run_forward(Backend& backend, const Mmdit& model, const Sizes& s,
   const Tensor modulation = arena.tensor(DType::kF32, {s.batch, model.modulation_width()});
   const Tensor timesteps = arena.tensor(DType::kF32, {s.batch});
   const Tensor pooled = arena.tensor(DType::kF32, {s.batch, c.pooled_width});
-  model.modulation(ctx, modulation, timesteps, pooled);
-  model.forward(ctx, dst,
-                {.latents = latents, .text = text, .modulation = modulation, .skip_layers = skip});
+  test::expect_gives_back(arena, [&] { model.modulation(ctx, modulation, timesteps, pooled); });
+  test::expect_gives_back(arena, [&] {
+    model.forward(
+        ctx, dst,
+        {.latents = latents, .text = text, .modulation = modulation, .skip_layers = skip});
+  });
   return arena.peak();
 }
 
@@ -91,6 +94,22 @@ TEST_P(EveryFamily, PeakDoesNotDependOnEarlierRuns) {
   const std::size_t large = run_forward(backend, model, {2, 14, 14, 40});
   EXPECT_GT(large, small);
   EXPECT_EQ(run_forward(backend, model, {1, 6, 10, 9}), small);
+}
+
+TEST_P(EveryFamily, AttentionSeesImageAndText) {
+  test::RecordingBackend backend;
+  const auto model = load_tiny<Mmdit>(backend, test::mmdit_tensors(spec()), Compute::kF32);
+  backend.clear();
+  (void)run_forward(backend, model, {2, 6, 10, 4});
+  std::size_t joint = 0, image_only = 0;
+  for (const test::OpRecord& r : backend.ops()) {
+    if (r.op != "attention") continue;
+    EXPECT_EQ(r.keys.dim(0), 2);
+    joint += r.keys.dim(1) == 15 + 4 ? 1 : 0;
+    image_only += r.keys.dim(1) == 15 ? 1 : 0;
+  }
+  EXPECT_EQ(joint, 5u);
+  EXPECT_EQ(image_only, GetParam() == Family::kSd35Medium ? 1u : 0u);
 }
 
 TEST_P(EveryFamily, SkippedLayersRunNothing) {

@@ -25,7 +25,9 @@ std::size_t run_clip(Backend& backend, const ClipTextEncoder& clip, std::int64_t
   const Tensor rows = arena.tensor(DType::kF32, {batch, tokens, clip.width() + 5});
   const Tensor pooled = arena.tensor(DType::kF32, {batch, clip.pooled_width()});
   const std::vector<std::int64_t> end(static_cast<std::size_t>(batch), tokens - 1);
-  clip.forward({backend, arena}, slice(rows, 2, 5, clip.width() + 5), pooled, ids, end);
+  test::expect_gives_back(arena, [&] {
+    clip.forward({backend, arena}, slice(rows, 2, 5, clip.width() + 5), pooled, ids, end);
+  });
   return arena.peak();
 }
 
@@ -150,7 +152,9 @@ std::size_t run_t5(Backend& backend, const T5Encoder& t5, std::int64_t batch, st
   Arena arena(backend.allocate(kNullArenaBytes));
   const Tensor ids = arena.tensor(DType::kI32, {batch, tokens});
   const Tensor rows = arena.tensor(DType::kF32, {batch, tokens + 7, t5.width()});
-  t5.forward({backend, arena}, slice(rows, 1, 7, tokens + 7), ids);
+  test::expect_gives_back(arena, [&] {
+    t5.forward({backend, arena}, slice(rows, 1, 7, tokens + 7), ids);
+  });
   return arena.peak();
 }
 

@@ -22,7 +22,7 @@ std::size_t run_decode(Backend& backend, const Vae& vae, std::int64_t batch, std
   const std::int64_t f = vae.spatial_factor();
   const Tensor latents = arena.tensor(DType::kF32, {batch, vae.latent_channels(), h, w});
   const Tensor picture = arena.tensor(DType::kF32, {batch, f * h, f * w, 3});
-  vae.decode({backend, arena}, picture, latents);
+  test::expect_gives_back(arena, [&] { vae.decode({backend, arena}, picture, latents); });
   return arena.peak();
 }
 
@@ -32,7 +32,7 @@ std::size_t run_encode(Backend& backend, const Vae& vae, std::int64_t batch, std
   const std::int64_t f = vae.spatial_factor();
   const Tensor moments = arena.tensor(DType::kF32, {batch, h, w, 2 * vae.latent_channels()});
   const Tensor picture = arena.tensor(DType::kF32, {batch, f * h, f * w, 3});
-  vae.encode({backend, arena}, moments, picture);
+  test::expect_gives_back(arena, [&] { vae.encode({backend, arena}, moments, picture); });
   return arena.peak();
 }
 
@@ -135,18 +135,30 @@ TEST(Vae, PicturesHaveThreeChannels) {
                [&] { (void)load_tiny<Vae>(backend, map, Compute::kF32, kTwoGroups); });
 }
 
-TEST(Vae, BothDirectionsMustAgree) {
+// The encoder of one model with the decoder of another.
+Vae mixed(const VaeSpec& encoder, const VaeSpec& decoder, std::int64_t groups = 2) {
   test::RecordingBackend backend;
-  const auto mixed = [&](const VaeSpec& encoder, const VaeSpec& decoder) {
-    TensorMap map;
-    for (const auto& [name, t] : test::vae_tensors(encoder)) {
-      if (name.starts_with("encoder.")) map[name] = t;
-    }
-    for (const auto& [name, t] : test::vae_tensors(decoder)) {
-      if (name.starts_with("decoder.")) map[name] = t;
-    }
-    return load_tiny<Vae>(backend, map, Compute::kF32, kTwoGroups);
-  };
+  TensorMap map;
+  for (const auto& [name, t] : test::vae_tensors(encoder)) {
+    if (name.starts_with("encoder.")) map[name] = t;
+  }
+  for (const auto& [name, t] : test::vae_tensors(decoder)) {
+    if (name.starts_with("decoder.")) map[name] = t;
+  }
+  return load_tiny<Vae>(backend, map, Compute::kF32, VaeOptions{.norm_groups = groups});
+}
+
+TEST(Vae, GroupsOfEachDirection) {
+  EXPECT_NO_THROW((void)mixed({.widths = {4, 8}}, {.widths = {8, 4}}, 4));
+  expect_error(Code::kModelMismatch, "norm_num_groups", [] {
+    (void)mixed({.widths = {4, 8}}, {.widths = {4, 6}}, 4);
+  });
+  expect_error(Code::kModelMismatch, "norm_num_groups", [] {
+    (void)mixed({.widths = {4, 6}}, {.widths = {4, 8}}, 4);
+  });
+}
+
+TEST(Vae, BothDirectionsMustAgree) {
   EXPECT_NO_THROW((void)mixed({.widths = {4, 6}}, {.widths = {8, 4}}));
   expect_error(Code::kModelMismatch, "latent", [&] {
     (void)mixed({.channels = 4, .widths = {4, 6}}, {.widths = {4, 6}});

@@ -12,6 +12,7 @@ namespace octet::test {
 struct OpRecord {
   std::string op;
   Tensor dst;
+  Tensor keys;  // of an attention
 };
 
 class RecordingBackend final : public Backend {
@@ -55,7 +56,9 @@ class RecordingBackend final : public Backend {
   void quantize_fp8(const QuantizeFp8Args& a) override { note("quantize_fp8", a.dst.data); }
   void linear(const LinearArgs& a) override { note("linear", a.dst.data); }
   void conv2d(const Conv2dArgs& a) override { note("conv2d", a.dst); }
-  void attention(const AttentionArgs& a) override { note("attention", a.dst.data); }
+  void attention(const AttentionArgs& a) override {
+    ops_.push_back({"attention", a.dst.data, a.k});
+  }
   void layer_norm(const LayerNormArgs& a) override { note("layer_norm", a.dst.data); }
   void layer_norm_modulate(const LayerNormModulateArgs& a) override {
     note("layer_norm_modulate", a.x);
@@ -72,7 +75,7 @@ class RecordingBackend final : public Backend {
   }
 
  private:
-  void note(const char* op, const Tensor& dst) { ops_.push_back({op, dst}); }
+  void note(const char* op, const Tensor& dst) { ops_.push_back({op, dst, {}}); }
 
   std::unique_ptr<Backend> inner_;
   std::vector<OpRecord> ops_;
