@@ -58,7 +58,7 @@ struct ProcessResult {
   double seconds_after_signal = 0;
 };
 
-/// Waits for the end; a process that takes longer than 30 s is killed.
+/// Waits for the end; a process that takes longer than two minutes is killed.
 [[nodiscard]] ProcessResult run_process(const std::string& program,
                                         const std::vector<std::string>& arguments,
                                         const ProcessOptions& options = {});
