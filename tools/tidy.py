@@ -55,8 +55,8 @@ def sources(build):
 
 def tidy(tool, build, source):
     # Warnings of the compiler are g++'s business; clang knows others.
-    run = subprocess.run([tool, "-p", str(build), "--quiet", "--extra-arg=-w", str(source)], capture_output=True,
-                         text=True)
+    run = subprocess.run([tool, "-p", str(build), "--quiet", "--extra-arg=-w", str(source)],
+                         capture_output=True, text=True)
     return run.returncode, run.stdout
 
 
