@@ -48,45 +48,58 @@ void CpuBackend::timestep_embedding(const TimestepEmbeddingArgs& a) {
   }
 }
 
-void CpuBackend::patchify(const PatchifyArgs& a) {
-  const std::int64_t p = a.patch;
-  const std::int64_t channels = a.src.dim(1);
-  const std::int64_t height = a.src.dim(2);
-  const std::int64_t width = a.src.dim(3);
-  const std::int64_t n = channels * p * p;
-  float* row = shared_.floats(Scratch::kRow, n);
-  Rows out(a.dst);
-  for (std::int64_t r = 0; r < a.dst.rows(); ++r) {
-    const std::int64_t token = r % a.dst.dim(1);
-    const std::int64_t y = token / (width / p) * p;
-    const std::int64_t x = token % (width / p) * p;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::int64_t plane = r / a.dst.dim(1) * channels + i / (p * p);
-      row[i] = a.src.as<const float>()[(plane * height + y + i / p % p) * width + x + i % p];
-    }
-    kernels_.from_f32(a.dst.dtype, row, out.at(r), count(n));
+namespace {
+
+// Where a token's patch begins in a picture [B, C, H, W]: channel c, line py of the patch lie
+// c*plane + py*width further.
+struct PatchGrid {
+  std::int64_t channels, height, width, patch;
+  [[nodiscard]] std::int64_t plane() const { return height * width; }
+  [[nodiscard]] std::int64_t origin(std::int64_t row) const {
+    const std::int64_t across = width / patch;
+    const std::int64_t tokens = height / patch * across;
+    const std::int64_t token = row % tokens;
+    return row / tokens * channels * plane() + token / across * patch * width +
+           token % across * patch;
   }
+};
+
+}  // namespace
+
+void CpuBackend::patchify(const PatchifyArgs& a) {
+  const PatchGrid grid{a.src.dim(1), a.src.dim(2), a.src.dim(3), a.patch};
+  const std::int64_t n = a.dst.dim(2);
+  for_rows(a.dst.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
+    RowWriter out(kernels_, a.dst, scratch(worker).floats(Scratch::kRow, n));
+    for (std::int64_t r = begin; r < end; ++r) {
+      const float* source = a.src.as<const float>() + grid.origin(r);
+      out.write(r, [&](float* row) {
+        for (std::int64_t c = 0; c < grid.channels; ++c, source += grid.plane()) {
+          for (std::int64_t py = 0; py < grid.patch; ++py) {
+            row = std::copy_n(source + py * grid.width, grid.patch, row);
+          }
+        }
+      });
+    }
+  });
 }
 
 void CpuBackend::unpatchify(const UnpatchifyArgs& a) {
-  const std::int64_t p = a.patch;
-  const std::int64_t channels = a.dst.dim(1);
-  const std::int64_t height = a.dst.dim(2);
-  const std::int64_t width = a.dst.dim(3);
-  const std::int64_t n = channels * p * p;
-  RowReader src(kernels_, a.src, shared_.floats(Scratch::kRow, n));
-  for (std::int64_t r = 0; r < a.src.rows(); ++r) {
-    const std::int64_t token = r % a.src.dim(1);
-    const std::int64_t y = token / (width / p) * p;
-    const std::int64_t x = token % (width / p) * p;
-    const float* value = src.at(r);
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::int64_t plane = r / a.src.dim(1) * channels + i % channels;
-      const std::int64_t py = i / channels / p;
-      const std::int64_t px = i / channels % p;
-      a.dst.as<float>()[(plane * height + y + py) * width + x + px] = value[i];
+  const PatchGrid grid{a.dst.dim(1), a.dst.dim(2), a.dst.dim(3), a.patch};
+  const std::int64_t n = a.src.dim(2);
+  for_rows(a.src.rows(), n, [&](std::int64_t begin, std::int64_t end, int worker) {
+    RowReader in(kernels_, a.src, scratch(worker).floats(Scratch::kRow, n));
+    for (std::int64_t r = begin; r < end; ++r) {
+      const float* row = in.at(r);
+      float* target = a.dst.as<float>() + grid.origin(r);
+      for (std::int64_t py = 0; py < grid.patch; ++py) {
+        for (std::int64_t px = 0; px < grid.patch; ++px) {
+          float* pixel = target + py * grid.width + px;
+          for (std::int64_t c = 0; c < grid.channels; ++c) pixel[c * grid.plane()] = *row++;
+        }
+      }
     }
-  }
+  });
 }
 
 void CpuBackend::add_position_crop(const AddPositionCropArgs& a) {

@@ -141,7 +141,11 @@ void CpuBackend::run_product(const Product& p) {
   const std::int64_t depth = ceil_div(w.depth / kGroup, plan.depth_blocks) * kGroup;
   const std::int64_t most_rows = std::max<std::int64_t>(kInputFloats / depth, kernels_.tile_rows);
   plan.row_blocks = ceil_div(p.rows, most_rows);
-  plan.row_blocks = std::max(plan.row_blocks, std::min(threads, p.rows / kSplitRows));
+  // Splitting rows makes every thread decode all panels, splitting columns makes every thread pack
+  // all rows; with twice as many columns as rows the first costs more.
+  if (w.out < 2 * p.rows) {
+    plan.row_blocks = std::max(plan.row_blocks, std::min(threads, p.rows / kSplitRows));
+  }
   plan.panel_groups = std::min(w.panels, ceil_div(threads, plan.row_blocks));
   if (plan.depth_blocks > 1) {
     const std::int64_t rows = ceil_div(p.rows, plan.row_blocks);
