@@ -221,6 +221,7 @@ void WeightReader::attach_scales(HostWeight& weight, const std::string& layer) {
                          static_cast<long long>(weight.dims[0]), static_cast<long long>(count)));
     }
     weight.scale_kind = count == 1 ? ScaleKind::kTensor : ScaleKind::kRow;
+    break;  // a second spelling beside it stays unread and is refused by finish()
   }
   for (const char* suffix : kInputScaleNames) {
     const auto it = entries_.find(layer + suffix);
@@ -232,6 +233,7 @@ void WeightReader::attach_scales(HostWeight& weight, const std::string& layer) {
                          it->first.c_str(), values.size()));
     }
     weight.input_scale = values[0];
+    break;
   }
   if (is_fp8(weight.dtype) && weight.scale_kind == ScaleKind::kNone) check_plain_cast(weight);
 }

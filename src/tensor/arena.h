@@ -2,7 +2,7 @@
 //
 // A forward pass allocates nothing from the system: it takes views from the arena and gives them
 // back when its Scope ends. The capacity is planned beforehand by running the same code on the
-// null backend (engine/planner.h). Not thread-safe; one arena per worker.
+// null backend (pipeline/generate.h). Not thread-safe; one arena per worker.
 #pragma once
 
 #include <initializer_list>

@@ -218,6 +218,14 @@ TEST(WeightReader, InputScales) {
   }
 }
 
+TEST(WeightReader, TwoSpellingsOfOneScaleAreRefused) {
+  TensorMap map = fp8_layer({0.5f});
+  map["fc.scale_weight"] = tensor_of({1}, {2.0f});
+  WeightReader r = reader_of("c", {map});
+  EXPECT_EQ(r.linear("fc", 2, 3, false).scale, std::vector<float>{0.5f});
+  expect_error(Code::kModelMismatch, "fc.scale_weight", [&] { r.finish(); });
+}
+
 TEST(WeightReader, ScalesThatCannotBe) {
   const float inf = std::numeric_limits<float>::infinity();
   for (const float bad : {0.0f, -0.0f, -1.0f, std::nanf(""), inf, -inf}) {
