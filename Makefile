@@ -35,7 +35,7 @@ build: ## build the program: build/octet
 	@ninja -C build -j $(JOBS) octet
 
 run: build ## draw PROMPT into out.png
-	@build/octet generate "$$PROMPT" -o "$$OUT" $(ARGS)
+	@build/octet generate -o "$$OUT" $(ARGS) -- "$$PROMPT"
 	@echo "The picture is in $$OUT"
 
 test: ## build everything and run the tests
