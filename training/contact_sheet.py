@@ -1,6 +1,6 @@
 """Draws the prompts of contact_sheet.txt with the program and puts them on one sheet.
 
-    python training/contact_sheet.py --engine build/octet --out docs/images/contact_sheet.png
+    python training/contact_sheet.py --engine build/octet --out docs/images/contact_sheet.jpg
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main():
     options.add_argument("--out", required=True)
     arguments = options.parse_args()
     prompts = (HERE / "contact_sheet.txt").read_text().splitlines()
-    sheet(arguments.engine, prompts).save(arguments.out, optimize=True)
+    sheet(arguments.engine, prompts).save(arguments.out, quality=90)
 
 
 if __name__ == "__main__":
