@@ -5,6 +5,7 @@
 
 namespace octet::cpu {
 namespace {
+void gemm_tile(const GemmTile& tile) { avx512_gemm_tile(tile); }
 // The order matters: each file uses the ones before it.
 // clang-format off
 #include "backend/cpu/isa/vec_avx512.h"

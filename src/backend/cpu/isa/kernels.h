@@ -142,5 +142,8 @@ struct Kernels {
 const Kernels& generic_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
+void generic_gemm_tile(const GemmTile& tile);
+void avx2_gemm_tile(const GemmTile& tile);
+void avx512_gemm_tile(const GemmTile& tile);
 
 }  // namespace octet::cpu

@@ -9,6 +9,7 @@ struct HalfWords {
 
 inline constexpr int kTileRows = 6;
 inline constexpr int kPanelVectors = 1;
+inline constexpr int kPanel = 16 * kPanelVectors;
 
 inline __m256i lanes_below(std::size_t n, int first) {
   const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);

@@ -9,6 +9,7 @@ struct HalfWords {  // sixteen 16-bit codes
 
 inline constexpr int kTileRows = 14;
 inline constexpr int kPanelVectors = 2;
+inline constexpr int kPanel = 16 * kPanelVectors;
 
 inline __mmask16 first_lanes(std::size_t n) { return static_cast<__mmask16>((1u << n) - 1u); }
 

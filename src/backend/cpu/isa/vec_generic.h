@@ -17,6 +17,7 @@ struct HalfWords {
 
 inline constexpr int kTileRows = 3;
 inline constexpr int kPanelVectors = 1;
+inline constexpr int kPanel = 16 * kPanelVectors;
 
 template <typename F>
 inline V each(V x, F f) {

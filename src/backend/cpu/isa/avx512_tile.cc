@@ -1,0 +1,16 @@
+// Register tile for AVX-512 F, BW, VL and DQ.
+#include <immintrin.h>
+
+#include "backend/cpu/isa/kernels.h"
+
+namespace octet::cpu {
+namespace {
+// clang-format off
+#include "backend/cpu/isa/vec_avx512.h"
+#include "backend/cpu/isa/tile.inc.h"
+// clang-format on
+}  // namespace
+
+void avx512_gemm_tile(const GemmTile& tile) { run_tile(tile); }
+
+}  // namespace octet::cpu
