@@ -70,15 +70,15 @@ def write(run, checkpoint, mmdit, text, vae, short):
     found = {"seconds": round(run.clock()), "guidance": guidance,
              "ema": figures(run, mmdit, text, vae, checkpoint, kinds, count, guidance)}
     if not short:
-        for other in (2.0, 3.0, 5.5, 7.0):
+        for other in (2.0, 3.0, 6.0):
             found[f"guidance {other}"] = figures(run, mmdit, text, vae, checkpoint,
-                                                 ("name", "pair"), count // 2, other)
+                                                 ("name",), min(count, 50), other)
         kept = {k: v.clone() for k, v in mmdit.state_dict().items()}
         mmdit.load_state_dict(export.through_fp8(kept))
         found["fp8 weights"] = figures(run, mmdit, text, vae, checkpoint, kinds, count, guidance)
         mmdit.load_state_dict(kept)
-    prompts = [*SHEET, *(p for p, _ in quality_metric.prompts("name")[:20]),
-               *(p for p, _ in quality_metric.prompts("pair")[:16])]
+    prompts = [*SHEET, *(p for p, _ in quality_metric.prompts("name")[:min(20, run.limit)]),
+               *(p for p, _ in quality_metric.prompts("pair")[:min(16, run.limit)])]
     made = pictures(run, mmdit, text, vae, checkpoint, prompts, guidance)
     sheet(run.out / "sheet.png", made, prompts)
     found["report seconds"] = round(time.time() - start, 1)

@@ -30,7 +30,6 @@ class Renderer:
         objects [N, SLOTS, 4]: glyph (-1: none), centre x, centre y, canvas side, as parts of the
         picture; rgb [N, 3] in 0..1; window [N, 3]: left, top and side of the part to draw.
         """
-        count = len(objects)
         out = rgb[:, :, None, None].expand(-1, -1, side, side).clone()
         ids, x, y, size = objects.unbind(-1)
         if window is not None:

@@ -95,6 +95,7 @@ class Trainer:
         else:
             self.mmdit.load_state_dict(state["mmdit"])
             self.text.load_state_dict(state["text"])
+            torch._foreach_copy_(self.slow, self.fast)
 
     def full(self):
         return {"fast": self.fast, "slow": self.slow, "optimiser": self.optimiser.save(),
@@ -186,7 +187,8 @@ class Trainer:
     def compile(self):
         text = self.text
         layers = [*text.text_encoder.text_model.encoder.layers,
-                  *text.text_encoder_2.text_model.encoder.layers, *text.text_encoder_3.encoder.block]
+                  *text.text_encoder_2.text_model.encoder.layers,
+                  *text.text_encoder_3.encoder.block]
         modules = [] if self.args.warm_up == "text" else list(self.mmdit.transformer_blocks)
         modules += [] if self.args.warm_up == "blocks" else layers
         forwards = {type(m): torch.compile(type(m).forward, dynamic=False) for m in modules}

@@ -4,7 +4,6 @@ import math
 import time
 
 import torch
-import torch.nn.functional as F
 
 from optimiser import Flat, Optimiser
 from vae import Vae, decoder_gflop
