@@ -156,6 +156,14 @@ void write_file(const std::string& path, const std::string& bytes) {
   require(file.good(), "write_file");
 }
 
+bool has_terminals() {
+  int read_end = -1, write_end = -1;
+  if (::openpty(&read_end, &write_end, nullptr, nullptr, nullptr) != 0) return false;
+  ::close(read_end);
+  ::close(write_end);
+  return true;
+}
+
 ProcessResult run_process(const std::string& program, const std::vector<std::string>& arguments,
                           const ProcessOptions& options) {
   Channel out(options.terminal_out);

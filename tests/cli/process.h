@@ -35,6 +35,9 @@ inline constexpr bool kSanitized = true;
 inline constexpr bool kSanitized = false;
 #endif
 
+/// Whether a program can be given a terminal here: a bare chroot has none (no devpts is mounted).
+[[nodiscard]] bool has_terminals();
+
 struct ProcessOptions {
   std::string folder = "/";   // working directory
   std::string input;          // on standard input

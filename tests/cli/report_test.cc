@@ -183,6 +183,7 @@ TEST(Progress, PlainLinesComeAboutEveryTenth) {
 }
 
 TEST(Progress, TerminalGetsABarThatIsRemoved) {
+  if (!has_terminals()) GTEST_SKIP() << "no terminal can be opened here";
   const TempFolder folder;
   const ProcessResult result = octet_run(
       folder, {"generate", "x", "--steps", "10", "--model", "slow"}, {.terminal_err = true});
@@ -231,6 +232,7 @@ TEST(Interrupt, StopsWithinAStepAndWritesNothing) {
 }
 
 TEST(Interrupt, LeavesTheTerminalClean) {
+  if (!has_terminals()) GTEST_SKIP() << "no terminal can be opened here";
   const TempFolder folder;
   const ProcessResult result =
       octet_run(folder, {"generate", "x", "--model", "slow", "--steps", "400"},
@@ -240,6 +242,7 @@ TEST(Interrupt, LeavesTheTerminalClean) {
 }
 
 TEST(Interrupt, LeavesTheTerminalCleanWhileLoading) {
+  if (!has_terminals()) GTEST_SKIP() << "no terminal can be opened here";
   const TempFolder folder;
   const ProcessResult result =
       octet_run(folder, {"generate", "x", "--model", "loading"},
