@@ -1,4 +1,5 @@
 // The vectorised conversions against the scalar ones, exhaustively where that is possible.
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -12,7 +13,7 @@ namespace octet {
 namespace {
 
 const cpu::Kernels& kernels_for(CpuIsa isa) {
-  if (isa == CpuIsa::kAvx512) return cpu::avx512_kernels();
+  if (isa == CpuIsa::kAvx512 || isa == CpuIsa::kAvx512Bf16) return cpu::avx512_kernels();
   if (isa == CpuIsa::kAvx2) return cpu::avx2_kernels();
   return cpu::generic_kernels();
 }
@@ -148,6 +149,58 @@ TEST_P(Formats, ActivationsKeepNan) {
     float y = 0;
     kernels_.activate(act, &nan, &y, 1);
     EXPECT_TRUE(std::isnan(y)) << static_cast<int>(act);
+  }
+}
+
+// The operands of the BF16 pair product, multiplied by hand: the layout is right when the sums are.
+// Packing needs plain AVX-512 only; the instruction itself is tested by the op suite, on processors
+// that have it.
+TEST(Pairs, PackedOperandsGiveTheProduct) {
+  const std::vector<CpuIsa> isas = supported_isas();
+  if (std::count(isas.begin(), isas.end(), CpuIsa::kAvx512) == 0) {
+    GTEST_SKIP() << "this processor has no AVX-512";
+  }
+  const cpu::Kernels& k = cpu::avx512_kernels();
+  ASSERT_EQ(k.gemm_pairs, nullptr);
+  const auto panel = static_cast<std::size_t>(k.panel);
+  std::mt19937 random(11);
+  for (const DType x_type : {DType::kBF16, DType::kF8E4M3}) {
+    for (const DType w_type : {DType::kBF16, DType::kF8E4M3, DType::kF8E5M2}) {
+      for (const std::size_t depth : {1u, 2u, 31u, 32u, 33u, 47u, 70u}) {
+        const std::size_t rows = (depth + 15) / 16 * 16;  // of the panel, as prepare() pads them
+        const std::size_t groups = (depth + 31) / 32;
+        std::vector<float> x(depth);
+        std::vector<float> w(rows * panel, 0.0f);
+        for (float& v : x) v = static_cast<float>(static_cast<int>(random() % 15) - 7);
+        for (std::size_t i = 0; i < depth * panel; ++i) {
+          w[i] = static_cast<float>(static_cast<int>(random() % 5) - 2);
+        }
+        std::vector<unsigned char> x_codes(depth * size_of(x_type));
+        std::vector<unsigned char> w_codes(w.size() * size_of(w_type));
+        encode_from_f32(x_type, x.data(), x_codes.data(), x.size());
+        encode_from_f32(w_type, w.data(), w_codes.data(), w.size());
+        std::vector<std::uint32_t> a(groups * 48, 0xFFFFFFFF);  // rows of a tile of three
+        std::vector<std::uint32_t> b(rows / 2 * panel);
+        k.pack_row_pairs(x_type, x_codes.data(), depth, reinterpret_cast<float*>(a.data() + 16),
+                         48);
+        k.decode_panel_pairs(w_type, w_codes.data(), rows, reinterpret_cast<float*>(b.data()));
+        const auto low = [](std::uint32_t u) { return bf16_to_f32(static_cast<std::uint16_t>(u)); };
+        const auto high = [](std::uint32_t u) {
+          return bf16_to_f32(static_cast<std::uint16_t>(u >> 16));
+        };
+        for (std::size_t n = 0; n < panel; ++n) {
+          float found = 0;
+          float wanted = 0;
+          for (std::size_t i = 0; i < depth; ++i) wanted += x[i] * w[i * panel + n];
+          for (std::size_t u = 0; u < groups * 16; ++u) {
+            const std::uint32_t au = a[u / 16 * 48 + 16 + u % 16];
+            const std::uint32_t bu = u < rows / 2 ? b[u * panel + n] : 0;
+            found += low(au) * low(bu) + high(au) * high(bu);
+          }
+          ASSERT_EQ(found, wanted) << name_of(x_type) << name_of(w_type) << " depth " << depth;
+        }
+      }
+    }
   }
 }
 

@@ -24,12 +24,16 @@ bool runs(CpuIsa isa) {
       return runs(CpuIsa::kAvx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
              __builtin_cpu_supports("avx512dq");
+    case CpuIsa::kAvx512Bf16:
+      return runs(CpuIsa::kAvx512) && __builtin_cpu_supports("avx512bf16");
   }
   return false;
 }
 
 const cpu::Kernels& kernels_of(CpuIsa isa) {
   switch (isa) {
+    case CpuIsa::kAvx512Bf16:
+      return cpu::avx512bf16_kernels();
     case CpuIsa::kAvx512:
       return cpu::avx512_kernels();
     case CpuIsa::kAvx2:
@@ -76,13 +80,15 @@ const char* name_of(CpuIsa isa) {
       return "avx2";
     case CpuIsa::kAvx512:
       return "avx512";
+    case CpuIsa::kAvx512Bf16:
+      return "avx512bf16";
   }
   return "?";
 }
 
 std::vector<CpuIsa> supported_isas() {
   std::vector<CpuIsa> found;
-  for (const CpuIsa isa : {CpuIsa::kGeneric, CpuIsa::kAvx2, CpuIsa::kAvx512}) {
+  for (const CpuIsa isa : {CpuIsa::kGeneric, CpuIsa::kAvx2, CpuIsa::kAvx512, CpuIsa::kAvx512Bf16}) {
     if (runs(isa)) found.push_back(isa);
   }
   return found;
@@ -120,6 +126,7 @@ DeviceInfo CpuBackend::info() const {
   info.name = processor_name();
   info.capabilities = kernels_.name;
   info.memory = available_memory();
+  info.native_bf16 = kernels_.gemm_pairs != nullptr;
   info.threads = pool_.threads();
   return info;
 }

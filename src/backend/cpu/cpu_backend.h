@@ -6,8 +6,8 @@
 //
 // Determinism: an output element is summed in one fixed order that depends on the op's dimensions
 // alone, so results are the same bytes for any number of threads and any batch composition, and the
-// same with AVX2 and AVX-512. The generic set rounds products before adding and may differ from
-// them.
+// same with AVX2 and AVX-512. The generic set rounds products before adding and AVX512-BF16
+// adds pairs of products where inputs are 16 or 8 bits wide, so these two may differ from them.
 //
 // Memory: ops allocate nothing per call in the steady state. Scratch belongs to the backend, grows
 // to what the largest op needs and is bounded by about 4 MiB per thread plus one row-sized buffer
@@ -27,8 +27,9 @@
 
 namespace octet {
 
-enum class CpuIsa : std::uint8_t { kAuto, kGeneric, kAvx2, kAvx512 };
-[[nodiscard]] const char* name_of(CpuIsa isa);  // "auto", "generic", "avx2", "avx512"
+enum class CpuIsa : std::uint8_t { kAuto, kGeneric, kAvx2, kAvx512, kAvx512Bf16 };
+/// "auto", "generic", "avx2", "avx512", "avx512bf16"
+[[nodiscard]] const char* name_of(CpuIsa isa);
 
 struct CpuOptions {
   int threads = 0;             // 0: all that affinity and cgroup quota allow

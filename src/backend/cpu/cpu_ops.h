@@ -144,8 +144,6 @@ class CpuBackend final : public Backend {
   }
 
   void run_product(const Product& p);
-  struct ProductPlan;
-  void run_block(const Product& p, const ProductPlan& plan, std::int64_t task, int worker);
   void decode(const PackedCpuWeight& w, std::int64_t panel, std::int64_t begin, std::int64_t end,
               float* dst) const;
   void linear_to_fp8(const LinearArgs& a, Product p);

@@ -23,10 +23,6 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 }  // namespace
 
-struct CpuBackend::ProductPlan {
-  std::int64_t row_blocks, panel_groups, depth_blocks;
-};
-
 void CpuBackend::decode(const PackedCpuWeight& w, std::int64_t panel, std::int64_t begin,
                         std::int64_t end, float* dst) const {
   const auto rows = [](std::int64_t n) { return static_cast<std::size_t>(n); };
@@ -44,99 +40,164 @@ void CpuBackend::decode(const PackedCpuWeight& w, std::int64_t panel, std::int64
   }
 }
 
-void CpuBackend::run_block(const Product& p, const ProductPlan& plan, std::int64_t task,
-                           int worker) {
-  const PackedCpuWeight& w = *p.weight;
-  const std::int64_t block = task / plan.panel_groups;
-  const std::int64_t group = task % plan.panel_groups;
-  const std::int64_t row0 = p.rows * block / plan.row_blocks;
-  const std::int64_t rows = p.rows * (block + 1) / plan.row_blocks - row0;
-  const std::int64_t panel0 = w.panels * group / plan.panel_groups;
-  const std::int64_t panel1 = w.panels * (group + 1) / plan.panel_groups;
-  const std::int64_t tiles = ceil_div(rows, kernels_.tile_rows);
-  const std::int64_t groups = w.depth / kGroup;
-  const std::int64_t most_depth = ceil_div(groups, plan.depth_blocks) * kGroup;
+namespace {
 
-  Scratch& memory = scratch(worker);
-  float* input = memory.floats(Scratch::kInput, rows * most_depth);
-  float* panel_values = memory.floats(Scratch::kPanel, most_depth * w.panel);
-  const bool deep = plan.depth_blocks > 1;
-  float* sums = deep ? memory.floats(Scratch::kSums, rows * (panel1 - panel0) * w.panel) : nullptr;
-  alignas(64) float tile_sums[kMaxTileRows * kMaxPanel];
-  const auto x_size = static_cast<std::int64_t>(size_of(p.x_dtype));
-  const std::int64_t in = p.in;
+// The work of one task: rows [row0, row0 + rows) times panels [panel0, panel1).
+class ProductBlock {
+ public:
+  struct Range {
+    std::int64_t row0, rows, panel0, panel1, depth_blocks;
+  };
+  ProductBlock(const Kernels& kernels, const Product& product, const Range& range, Scratch& memory);
 
-  for (std::int64_t d = 0; d < plan.depth_blocks; ++d) {
-    const std::int64_t k0 = groups * d / plan.depth_blocks * kGroup;
-    const std::int64_t k1 = groups * (d + 1) / plan.depth_blocks * kGroup;
-    const bool last = d + 1 == plan.depth_blocks;
-    const auto elements = static_cast<std::size_t>(std::min(k1, in) - k0);
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const std::int64_t begin = rows * t / tiles;
-      const std::int64_t end = rows * (t + 1) / tiles;
-      for (std::int64_t r = begin; r < end; ++r) {
-        kernels_.pack_row(p.x_dtype, p.x + (p.x_offsets[row0 + r] + k0) * x_size, elements,
-                          input + begin * (k1 - k0) + (r - begin) * kGroup, (end - begin) * kGroup);
-      }
-    }
-    for (std::int64_t panel = panel0; panel < panel1; ++panel) {
-      const float* b = panel_values;
-      if (w.stored == DType::kF32) {  // nothing to decode
-        b = reinterpret_cast<const float*>(w.panel_codes(panel, k0));
-      } else {
-        decode(w, panel, k0, k1, panel_values);
-      }
-      const std::int64_t columns = std::min(w.panel, w.out - panel * w.panel);
-      float* panel_sums = deep ? sums + (panel - panel0) * rows * w.panel : nullptr;
-      for (std::int64_t t = 0; t < tiles; ++t) {
-        const std::int64_t begin = rows * t / tiles;
-        const std::int64_t end = rows * (t + 1) / tiles;
-        float* c = deep ? panel_sums + begin * w.panel : tile_sums;
-        const int tile_rows = static_cast<int>(end - begin);
-        kernels_.gemm_tile({.a = input + begin * (k1 - k0),
-                            .lda = kGroup,
-                            .outer = 1,
-                            .outer_step = 0,
-                            .inner = (k1 - k0) / kGroup,
-                            .inner_step = tile_rows * kGroup,
-                            .length = kGroup,
-                            .b = b,
-                            .ldb = w.panel,
-                            .c = c,
-                            .ldc = w.panel,
-                            .rows = tile_rows,
-                            .columns = static_cast<int>(ceil_div(columns, 16) * 16),
-                            .accumulate = d > 0});
-        if (!last) continue;
-        FinishTile finish = p.finish;
-        finish.c = c;
-        finish.ldc = w.panel;
-        finish.rows = tile_rows;
-        finish.columns = static_cast<int>(columns);
-        const std::int64_t row = row0 + begin;
-        const std::int64_t column = panel * w.panel;
-        if (finish.row_scale != nullptr) finish.row_scale += row * finish.row_scale_step;
-        if (!w.column_scale.empty()) finish.column_scale = w.column_scale.data() + column;
-        if (!w.bias.empty()) finish.bias = w.bias.data() + column;
-        finish.dst = static_cast<char*>(finish.dst) +
-                     column * static_cast<std::int64_t>(size_of(finish.dst_dtype));
-        finish.dst_offsets += row;
-        if (finish.residual != nullptr) {
-          finish.residual = static_cast<const char*>(finish.residual) +
-                            column * static_cast<std::int64_t>(size_of(finish.residual_dtype));
-          finish.residual_offsets += row;
+  /// Calls decode(panel, k0, k1, dst) for panels that are not FP32 in memory.
+  template <typename Decode>
+  void run(Decode decode) {
+    for (std::int64_t d = 0; d < range_.depth_blocks; ++d) {
+      const std::int64_t groups = w_.depth / kGroup;
+      k0_ = groups * d / range_.depth_blocks * kGroup;
+      k1_ = groups * (d + 1) / range_.depth_blocks * kGroup;
+      pack();
+      for (std::int64_t panel = range_.panel0; panel < range_.panel1; ++panel) {
+        const float* b = panel_values_;
+        if (pairs_) {
+          decode_pairs(panel);
+        } else if (w_.stored == DType::kF32) {
+          b = reinterpret_cast<const float*>(w_.panel_codes(panel, k0_));
+        } else {
+          decode(panel, k0_, k1_, panel_values_);
         }
-        kernels_.finish_tile(finish);
+        sweep(panel, b, d + 1 == range_.depth_blocks);
       }
     }
   }
+
+ private:
+  // Units of 4 bytes along k in the packed operands: FP32 numbers or BF16 pairs.
+  [[nodiscard]] std::int64_t units(std::int64_t k) const {
+    return pairs_ ? ceil_div(k, 2 * kGroup) * kGroup : k;
+  }
+  [[nodiscard]] std::int64_t tile_begin(std::int64_t tile) const {
+    return range_.rows * tile / tiles_;
+  }
+  void pack();
+  void decode_pairs(std::int64_t panel);
+  void sweep(std::int64_t panel, const float* b, bool last);
+  void finish(std::int64_t panel, std::int64_t begin, const float* sums, int rows);
+
+  const Kernels& kernels_;
+  const Product& product_;
+  const PackedCpuWeight& w_;
+  const Range range_;
+  const bool pairs_;
+  const std::int64_t tiles_;
+  float *input_, *panel_values_, *sums_;
+  std::int64_t k0_ = 0, k1_ = 0;
+};
+
+// Pairs are used where they are exact: not for FP16 weights, nor for scales inside the sum.
+bool use_pairs(const Kernels& kernels, const Product& p) {
+  const DType stored = p.weight->stored;
+  return kernels.gemm_pairs != nullptr && p.x_dtype != DType::kF32 && p.weight->block == 0 &&
+         (stored == DType::kBF16 || is_fp8(stored));
 }
+
+ProductBlock::ProductBlock(const Kernels& kernels, const Product& product, const Range& range,
+                           Scratch& memory)
+    : kernels_(kernels),
+      product_(product),
+      w_(*product.weight),
+      range_(range),
+      pairs_(use_pairs(kernels, product)),
+      tiles_(ceil_div(range.rows, kernels.tile_rows)) {
+  const std::int64_t depth = units(ceil_div(w_.depth / kGroup, range.depth_blocks) * kGroup);
+  const std::int64_t columns = (range.panel1 - range.panel0) * w_.panel;
+  input_ = memory.floats(Scratch::kInput, range.rows * depth);
+  panel_values_ = memory.floats(Scratch::kPanel, depth * w_.panel);
+  sums_ = range.depth_blocks > 1 ? memory.floats(Scratch::kSums, range.rows * columns) : nullptr;
+}
+
+void ProductBlock::pack() {
+  const auto pack_row = pairs_ ? kernels_.pack_row_pairs : kernels_.pack_row;
+  const auto size = static_cast<std::int64_t>(size_of(product_.x_dtype));
+  const auto elements = static_cast<std::size_t>(std::min(k1_, product_.in) - k0_);
+  const std::int64_t depth = units(k1_ - k0_);
+  for (std::int64_t t = 0; t < tiles_; ++t) {
+    const std::int64_t begin = tile_begin(t);
+    const std::int64_t end = tile_begin(t + 1);
+    for (std::int64_t r = begin; r < end; ++r) {
+      const std::int64_t offset = product_.x_offsets[range_.row0 + r] + k0_;
+      pack_row(product_.x_dtype, product_.x + offset * size, elements,
+               input_ + begin * depth + (r - begin) * kGroup, (end - begin) * kGroup);
+    }
+  }
+}
+
+void ProductBlock::decode_pairs(std::int64_t panel) {
+  const std::int64_t k = k1_ - k0_;
+  kernels_.decode_panel_pairs(w_.stored, w_.panel_codes(panel, k0_), static_cast<std::size_t>(k),
+                              panel_values_);
+  std::fill(panel_values_ + k / 2 * w_.panel, panel_values_ + units(k) * w_.panel, 0.0f);
+}
+
+void ProductBlock::sweep(std::int64_t panel, const float* b, bool last) {
+  const auto gemm = pairs_ ? kernels_.gemm_pairs : kernels_.gemm_tile;
+  const std::int64_t depth = units(k1_ - k0_);
+  const std::int64_t columns = std::min(w_.panel, w_.out - panel * w_.panel);
+  alignas(64) float tile_sums[kMaxTileRows * kMaxPanel];
+  for (std::int64_t t = 0; t < tiles_; ++t) {
+    const std::int64_t begin = tile_begin(t);
+    const int rows = static_cast<int>(tile_begin(t + 1) - begin);
+    float* c = tile_sums;
+    if (sums_ != nullptr) c = sums_ + ((panel - range_.panel0) * range_.rows + begin) * w_.panel;
+    gemm({.a = input_ + begin * depth,
+          .lda = kGroup,
+          .outer = 1,
+          .outer_step = 0,
+          .inner = depth / kGroup,
+          .inner_step = rows * kGroup,
+          .length = kGroup,
+          .b = b,
+          .ldb = w_.panel,
+          .c = c,
+          .ldc = w_.panel,
+          .rows = rows,
+          .columns = static_cast<int>(ceil_div(columns, 16) * 16),
+          .accumulate = k0_ > 0});
+    if (last) finish(panel, begin, c, rows);
+  }
+}
+
+void ProductBlock::finish(std::int64_t panel, std::int64_t begin, const float* sums, int rows) {
+  const auto bytes = [](DType dtype) { return static_cast<std::int64_t>(size_of(dtype)); };
+  const std::int64_t row = range_.row0 + begin;
+  const std::int64_t column = panel * w_.panel;
+  FinishTile f = product_.finish;
+  f.c = sums;
+  f.ldc = w_.panel;
+  f.rows = rows;
+  f.columns = static_cast<int>(std::min(w_.panel, w_.out - column));
+  if (f.row_scale != nullptr) f.row_scale += row * f.row_scale_step;
+  if (!w_.column_scale.empty()) f.column_scale = w_.column_scale.data() + column;
+  if (!w_.bias.empty()) f.bias = w_.bias.data() + column;
+  f.dst = static_cast<char*>(f.dst) + column * bytes(f.dst_dtype);
+  f.dst_offsets += row;
+  if (f.residual != nullptr) {
+    f.residual = static_cast<const char*>(f.residual) + column * bytes(f.residual_dtype);
+    f.residual_offsets += row;
+  }
+  kernels_.finish_tile(f);
+}
+
+}  // namespace
 
 void CpuBackend::run_product(const Product& p) {
   if (p.rows == 0) return;
   const PackedCpuWeight& w = *p.weight;
   const std::int64_t threads = pool_.threads();
-  ProductPlan plan{};
+  struct {
+    std::int64_t row_blocks, panel_groups, depth_blocks;
+  } plan{};
   plan.depth_blocks = ceil_div(w.depth, kDepthBlock);
   const std::int64_t depth = ceil_div(w.depth / kGroup, plan.depth_blocks) * kGroup;
   const std::int64_t most_rows = std::max<std::int64_t>(kInputFloats / depth, kernels_.tile_rows);
@@ -152,8 +213,20 @@ void CpuBackend::run_product(const Product& p) {
     const std::int64_t most_panels = std::max<std::int64_t>(kSumFloats / (rows * w.panel), 1);
     plan.panel_groups = std::max(plan.panel_groups, ceil_div(w.panels, most_panels));
   }
-  pool_.parallel_for(plan.row_blocks * plan.panel_groups,
-                     [&](std::int64_t task, int worker) { run_block(p, plan, task, worker); });
+  pool_.parallel_for(plan.row_blocks * plan.panel_groups, [&](std::int64_t task, int worker) {
+    const std::int64_t block = task / plan.panel_groups;
+    const std::int64_t group = task % plan.panel_groups;
+    const std::int64_t row0 = p.rows * block / plan.row_blocks;
+    const ProductBlock::Range range{.row0 = row0,
+                                    .rows = p.rows * (block + 1) / plan.row_blocks - row0,
+                                    .panel0 = w.panels * group / plan.panel_groups,
+                                    .panel1 = w.panels * (group + 1) / plan.panel_groups,
+                                    .depth_blocks = plan.depth_blocks};
+    ProductBlock(kernels_, p, range, scratch(worker))
+        .run([&](std::int64_t panel, std::int64_t k0, std::int64_t k1, float* dst) {
+          decode(w, panel, k0, k1, dst);
+        });
+  });
 }
 
 // FP8 output needs the largest value of a whole row first: rows pass through FP32.

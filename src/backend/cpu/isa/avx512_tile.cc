@@ -7,6 +7,7 @@ namespace octet::cpu {
 namespace {
 // clang-format off
 #include "backend/cpu/isa/vec_avx512.h"
+inline V multiply(V a, V b, V c) { return fma(a, b, c); }
 #include "backend/cpu/isa/tile.inc.h"
 // clang-format on
 }  // namespace

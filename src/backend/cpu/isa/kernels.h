@@ -133,6 +133,17 @@ struct Kernels {
   void (*decode_panel)(DType dtype, const void* codes, std::size_t rows, const float* scales,
                        float* dst);
   void (*gemm_tile)(const GemmTile& tile);
+
+  // Products of BF16 pairs; gemm_pairs is null where the processor has no such instruction. A unit
+  // of an operand is two consecutive k as BF16, the even one in the low half, in place of one FP32
+  // number: layouts are those above with half the depth.
+  /// Like pack_row, BF16 or E4M3 (exact in BF16) only.
+  void (*pack_row_pairs)(DType dtype, const void* src, std::size_t n, float* dst,
+                         std::ptrdiff_t step);
+  /// Like decode_panel without scales; `rows` is even. BF16 and FP8 only, exact.
+  void (*decode_panel_pairs)(DType dtype, const void* codes, std::size_t rows, float* dst);
+  void (*gemm_pairs)(const GemmTile& tile);
+
   void (*finish_tile)(const FinishTile& tile);
   void (*attention_step)(const AttentionStep& step);
   /// Divides the output rows by their sums, after the last step.
@@ -142,8 +153,10 @@ struct Kernels {
 const Kernels& generic_kernels();
 const Kernels& avx2_kernels();
 const Kernels& avx512_kernels();
+const Kernels& avx512bf16_kernels();
 void generic_gemm_tile(const GemmTile& tile);
 void avx2_gemm_tile(const GemmTile& tile);
 void avx512_gemm_tile(const GemmTile& tile);
+void avx512bf16_gemm_pairs(const GemmTile& tile);
 
 }  // namespace octet::cpu

@@ -21,6 +21,9 @@ constexpr Kernels make_table(const char* name) {
           .pack_keys = &pack_keys,
           .decode_panel = &decode_panel,
           .gemm_tile = &gemm_tile,
+          .pack_row_pairs = nullptr,
+          .decode_panel_pairs = nullptr,
+          .gemm_pairs = nullptr,
           .finish_tile = &finish_tile,
           .attention_step = &attention_step,
           .attention_finish = &attention_finish};

@@ -1,6 +1,6 @@
 // The register tile of all matrix products. Included inside an anonymous namespace after a
-// vec_*.h, by a file of its own: it is compiled without sanitizers, which would take minutes over
-// the unrolled loops.
+// vec_*.h and multiply(a, b, c) = a * b + c, by a file of its own: it is compiled without
+// sanitizers, which would take minutes over the unrolled loops.
 //
 // Every output element is one chain of multiply-adds over k in rising order, starting from zero,
 // on every set and in every tile shape: lanes run over columns, and k is never split into partial
@@ -17,7 +17,7 @@ template <int MR, int NV>
   for (int r = 0; r < MR; ++r) {
     const V av = splat(a[r * lda]);
 #pragma GCC unroll 2
-    for (int j = 0; j < NV; ++j) acc[r][j] = fma(av, bv[j], acc[r][j]);
+    for (int j = 0; j < NV; ++j) acc[r][j] = multiply(av, bv[j], acc[r][j]);
   }
 }
 

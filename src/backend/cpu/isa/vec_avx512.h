@@ -64,6 +64,12 @@ inline void store_words(void* p, HalfWords a) {
 inline V from_bf16(HalfWords a) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a.v), 16))};
 }
+// Lane i becomes the pair (low[i], high[i]).
+inline void store_pairs(float* p, HalfWords low, HalfWords high) {
+  const __m512i pairs = _mm512_or_si512(_mm512_cvtepu16_epi32(low.v),
+                                        _mm512_slli_epi32(_mm512_cvtepu16_epi32(high.v), 16));
+  _mm512_storeu_si512(p, pairs);
+}
 inline V from_f16(HalfWords a) { return {_mm512_cvtph_ps(a.v)}; }
 inline HalfWords to_f16(V a) {
   return {_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
