@@ -9,9 +9,10 @@
 // same with AVX2 and AVX-512. The generic set rounds products before adding and AVX512-BF16
 // adds pairs of products where inputs are 16 or 8 bits wide, so these two may differ from them.
 //
-// Memory: ops allocate nothing per call in the steady state. Scratch belongs to the backend, grows
-// to what the largest op needs and is bounded by about 4 MiB per thread plus one row-sized buffer
-// (a product with a very deep K adds K * 128 bytes).
+// Memory: ops allocate nothing per call in the steady state. Scratch belongs to the backend and
+// grows to what the largest op so far needed: per thread up to about 4 MiB, of which a convolution
+// takes 128 bytes per element of its window; shared 8 MiB when FP8 rows are written, 24 bytes per
+// row of a linear layer and 16 bytes per group and 512 pixels of a group norm.
 //
 // Ownership: prepared weights are self-contained and may outlive the backend. Thread-safety: one
 // thread at a time calls a backend; it owns a ThreadPool for the work inside an op.
