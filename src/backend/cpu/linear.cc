@@ -12,12 +12,11 @@
 namespace octet::cpu {
 namespace {
 
-constexpr std::int64_t kDepthBlock = 640;  // most k per pass
-const std::int64_t kInputFloats =
-    getenv("KI") ? atoi(getenv("KI")) * 1024 : 192 * 1024;  // packed rows of a task
-constexpr std::int64_t kSumFloats = 256 * 1024;             // partial sums of a task
-constexpr std::int64_t kFp8Floats = 2 * 1024 * 1024;        // FP32 rows waiting to become FP8
-constexpr std::int64_t kSplitRows = 64;  // fewer rows per thread: split columns first
+constexpr std::int64_t kDepthBlock = 640;             // most k per pass
+constexpr std::int64_t kInputFloats = 192 * 1024;     // packed rows of a task
+constexpr std::int64_t kSumFloats = 256 * 1024;       // partial sums of a task
+constexpr std::int64_t kFp8Floats = 2 * 1024 * 1024;  // FP32 rows waiting to become FP8
+constexpr std::int64_t kSplitRows = 64;               // fewer rows per thread: split columns first
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
