@@ -3,8 +3,7 @@
 namespace octet {
 
 void check_failed(const char* file, int line, const char* condition, const std::string& detail) {
-  throw Error(Code::kInternal, format("%s:%d: %s%s%s", file, line, condition,
-                                      detail.empty() ? "" : ": ", detail.c_str()));
+  throw Error(Code::kInternal, format("%s:%d: %s: %s", file, line, condition, detail.c_str()));
 }
 
 }  // namespace octet

@@ -10,10 +10,11 @@ namespace octet {
                                const std::string& detail);
 }  // namespace octet
 
-/// Throws Error(kInternal) when the condition is false; further arguments are a printf message.
-#define OCTET_CHECK(condition, ...)                                                           \
-  do {                                                                                        \
-    if (!(condition)) {                                                                       \
-      ::octet::check_failed(__FILE__, __LINE__, #condition, ::octet::format("" __VA_ARGS__)); \
-    }                                                                                         \
+/// Throws Error(kInternal) when the condition is false. The further arguments are a printf message:
+/// what was found, since the condition alone does not say it.
+#define OCTET_CHECK(condition, ...)                                                        \
+  do {                                                                                     \
+    if (!(condition)) {                                                                    \
+      ::octet::check_failed(__FILE__, __LINE__, #condition, ::octet::format(__VA_ARGS__)); \
+    }                                                                                      \
   } while (false)
