@@ -26,9 +26,10 @@
 
 namespace octet {
 
-/// The input of a linear layer. data FP32 or BF16: `scale` is empty. data FP8 (E4M3): true value =
-/// code * scale, with scale FP32 of one element (static) or one per row, dims = data's without
-/// the last (dynamic, per token: max(amax, tiny)/448).
+/// The input of a linear layer. data FP32 or BF16: `scale` is empty. data FP8 (E4M3, rank >= 2):
+/// true value = code * scale, with scale FP32 of rank 0 (static: given to the op that writes the
+/// codes) or of data's dims without the last (dynamic, one per token: that op writes
+/// max(amax, tiny)/448 there). The rank alone tells them apart, also where there is but one row.
 struct Activation {
   Tensor data;
   Tensor scale;
@@ -102,7 +103,7 @@ struct RelativePositionBiasArgs {
 // ---- matmul --------------------------------------------------------------------------------
 
 /// dst FP8 + scale, src FP32/BF16 of the same dims. Dynamic: one scale per row, computed here;
-/// static: dst.scale has one element, already filled. Rounds to nearest even, saturates.
+/// static: dst.scale has rank 0, already filled. Rounds to nearest even, saturates.
 struct QuantizeFp8Args {
   Activation dst;
   Tensor src;

@@ -12,19 +12,21 @@ namespace {
 bool stream(const Tensor& t) { return t.dtype == DType::kF32 || t.dtype == DType::kBF16; }
 bool last_dense(const Tensor& t) { return t.rank > 0 && t.stride(-1) == 1; }
 
-bool matches_but_last(const Tensor& a, const Tensor& b) {
-  if (a.rank != b.rank) return false;
-  for (int i = 0; i + 1 < a.rank; ++i) {
-    if (a.dim(i) != b.dim(i)) return false;
-  }
-  return true;
+Tensor without_last(Tensor t) {
+  t.rank = t.rank > 0 ? t.rank - 1 : 0;
+  return t;
 }
 
-// FP8 data needs a scale of one element or one per row; other data must not have one.
+bool matches_but_last(const Tensor& a, const Tensor& b) {
+  return a.rank == b.rank && same_dims(without_last(a), without_last(b));
+}
+
+// FP8 data needs a scale, static (rank 0) or one per row; other data must not have one. Rows of
+// rank 1 have no place here: their dynamic scale would look like a static one.
 bool scale_fits(const Activation& a) {
   if (!is_fp8(a.data.dtype)) return !a.scale;
-  return a.scale && a.scale.dtype == DType::kF32 && a.scale.dense() &&
-         (a.scale.numel() == 1 || a.scale.numel() == a.data.rows());
+  return a.scale && a.scale.dtype == DType::kF32 && a.scale.dense() && a.data.rank >= 2 &&
+         (a.scale.rank == 0 || same_dims(a.scale, without_last(a.data)));
 }
 
 bool activation_fits(const Activation& a) {

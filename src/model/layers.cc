@@ -51,7 +51,7 @@ Activation input_for(Ctx ctx, const Weight& weight, int rank, const Dims& dims) 
   Activation a(ctx.arena.tensor(weight.input, rank, dims));
   if (!is_fp8(weight.input)) return a;
   if (weight.input_scale) {
-    a.scale = ctx.arena.tensor(DType::kF32, {1});
+    a.scale = ctx.arena.tensor(DType::kF32, {});
     ops::fill(ctx, {.dst = a.scale, .value = *weight.input_scale});
   } else {
     a.scale = ctx.arena.tensor(DType::kF32, rank - 1, dims);

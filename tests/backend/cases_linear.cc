@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "backend/op_case.h"
+#include "octet/error.h"
 
 namespace octet {
 namespace {
@@ -104,6 +105,26 @@ OpCase quantize(DType src_type, bool dynamic, std::int64_t n) {
             const Activation dst = b.fp8_output({2, 7, n}, dynamic, 1.5f / 448);
             ops::quantize_fp8(b.ctx(), {.dst = dst, .src = src});
             b.expect_fp8(dst, values_of(src), 0);
+          }};
+}
+
+// With one row both kinds of scale have one element; only their rank differs.
+OpCase quantize_one_row(bool dynamic) {
+  return {"quantize_fp8", std::string("one row ") + (dynamic ? "dynamic" : "static"),
+          [=](Bench& b) {
+            const Tensor src = b.input(DType::kF32, {1, 37});
+            const Activation dst = b.fp8_output({1, 37}, dynamic, 1.5f / 448);
+            ops::quantize_fp8(b.ctx(), {.dst = dst, .src = src});
+            b.expect_fp8(dst, values_of(src), 0);
+            const bool kept = *dst.scale.as<float>() == 1.5f / 448;
+            EXPECT_EQ(kept, !dynamic) << "a static scale is read, a dynamic one written";
+            Activation odd = b.fp8_output({1, 1, 37}, true);
+            odd.scale = reshape(odd.scale, {1});
+            EXPECT_THROW(ops::quantize_fp8(b.ctx(), {.dst = odd, .src = reshape(src, {1, 1, 37})}),
+                         Error);
+            odd.scale = reshape(odd.scale, {1, 1});
+            ops::quantize_fp8(b.ctx(), {.dst = odd, .src = reshape(src, {1, 1, 37})});
+            b.expect_fp8(odd, values_of(src), 0);
           }};
 }
 
@@ -209,6 +230,8 @@ std::vector<OpCase> linear_cases() {
       for (const std::int64_t n : {1, 16, 35, 333}) cases.push_back(quantize(src, dynamic, n));
     }
   }
+  cases.push_back(quantize_one_row(true));
+  cases.push_back(quantize_one_row(false));
   cases.push_back(quantize_zero());
   return cases;
 }

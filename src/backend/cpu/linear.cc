@@ -265,7 +265,7 @@ void CpuBackend::linear(const LinearArgs& a) {
   p.finish.act = a.act;
   if (a.x.scale) {
     p.finish.row_scale = a.x.scale.as<const float>();
-    p.finish.row_scale_step = a.x.scale.numel() == 1 ? 0 : 1;
+    p.finish.row_scale_step = a.x.scale.rank == 0 ? 0 : 1;
   }
   if (a.residual) {
     row_offsets(a.residual, residual_offsets_);

@@ -49,8 +49,7 @@ void RowWriter::store(std::int64_t index, const float* row) {
   void* out = rows_.at(index);
   if (!is_fp8(t.dtype)) return kernels_.from_f32(t.dtype, row, out, n);
   auto* scales = scale_.as<float>();
-  // One scale for all rows has another rank than one per row.
-  const bool fixed = scale_.numel() == 1 && scale_.rank != t.rank - 1;
+  const bool fixed = scale_.rank == 0;
   if (!fixed) {
     scales[index] = std::max(kernels_.largest_magnitude(row, n), kTiny) / 448.0f;
   }
