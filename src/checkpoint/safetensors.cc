@@ -5,8 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "base/format.h"
-#include "octet/error.h"
+#include "base/check.h"
 
 namespace octet {
 namespace {
@@ -211,10 +210,12 @@ SafetensorsFile::SafetensorsFile(std::unique_ptr<ByteSource> source) : source_(s
   for (auto& [name, t] : tensors_) t.offset += 8 + length;
 }
 
-std::vector<std::byte> SafetensorsFile::read(const TensorInfo& tensor) const {
-  std::vector<std::byte> bytes(static_cast<std::size_t>(tensor.bytes));
-  source_->read(tensor.offset, bytes);
-  return bytes;
+void SafetensorsFile::read_rows(const TensorInfo& tensor, RowRange rows,
+                                std::span<std::byte> destination) const {
+  OCTET_CHECK(destination.size() == static_cast<std::size_t>(rows.count) * row_bytes(tensor),
+              "destination of %zu bytes", destination.size());
+  source_->read(tensor.offset + static_cast<std::uint64_t>(rows.first) * row_bytes(tensor),
+                destination);
 }
 
 }  // namespace octet

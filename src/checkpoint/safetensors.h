@@ -9,33 +9,25 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
-#include <vector>
 
-#include "checkpoint/files.h"
-#include "tensor/dtype.h"
+#include "checkpoint/tensor_file.h"
 
 namespace octet {
 
-struct TensorInfo {
-  std::string name;
-  std::string dtype_name;      // as in the file
-  std::optional<DType> dtype;  // empty: a type Octet does not read (allowed for ignored tensors)
-  std::vector<std::int64_t> dims;
-  std::uint64_t offset = 0;  // from the start of the file
-  std::uint64_t bytes = 0;
-};
-
-class SafetensorsFile {
+class SafetensorsFile final : public TensorFile {
  public:
   explicit SafetensorsFile(std::unique_ptr<ByteSource> source);
 
-  [[nodiscard]] const std::string& name() const { return source_->name(); }
-  /// Sorted by name.
-  [[nodiscard]] const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
-  [[nodiscard]] const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  [[nodiscard]] std::vector<std::byte> read(const TensorInfo& tensor) const;
+  [[nodiscard]] const std::string& name() const override { return source_->name(); }
+  [[nodiscard]] const std::map<std::string, TensorInfo>& tensors() const override {
+    return tensors_;
+  }
+  [[nodiscard]] const std::map<std::string, std::string>& metadata() const override {
+    return metadata_;
+  }
+  void read_rows(const TensorInfo& tensor, RowRange rows,
+                 std::span<std::byte> destination) const override;
 
  private:
   std::unique_ptr<ByteSource> source_;

@@ -89,16 +89,16 @@ void append(HostWeight& joint, HostWeight part, std::int64_t rows) {
 
 }  // namespace
 
-WeightReader::WeightReader(std::string component, std::vector<SafetensorsFile> files)
+WeightReader::WeightReader(std::string component, TensorFiles files)
     : component_(std::move(component)), files_(std::move(files)) {
-  for (const SafetensorsFile& file : files_) {
-    for (const auto& [name, info] : file.tensors()) {
-      const auto [it, fresh] = entries_.emplace(name, Entry{&file, &info});
+  for (const auto& file : files_) {
+    for (const auto& [name, info] : file->tensors()) {
+      const auto [it, fresh] = entries_.emplace(name, Entry{file.get(), &info});
       if (!fresh) {
         throw Error(
             Code::kModelMismatch,
             format("%s: tensor \"%s\" expected once, found in %s and in %s", component_.c_str(),
-                   excerpt(name).c_str(), it->second.file->name().c_str(), file.name().c_str()));
+                   excerpt(name).c_str(), it->second.file->name().c_str(), file->name().c_str()));
       }
     }
   }

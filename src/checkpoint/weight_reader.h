@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "backend/weight.h"
-#include "checkpoint/safetensors.h"
+#include "checkpoint/tensor_file.h"
 
 namespace octet {
 
@@ -34,7 +34,7 @@ class WeightReader {
  public:
   /// `component` is used in messages ("transformer"). Tensors of all files (shards) together; the
   /// same name in two files is refused.
-  WeightReader(std::string component, std::vector<SafetensorsFile> files);
+  WeightReader(std::string component, TensorFiles files);
 
   [[nodiscard]] bool has(const std::string& name) const { return find(name) != nullptr; }
   /// Dimensions as stored; throws kModelMismatch when the tensor is absent. Does not mark as read.
@@ -64,7 +64,7 @@ class WeightReader {
 
  private:
   struct Entry {
-    const SafetensorsFile* file;
+    const TensorFile* file;
     const TensorInfo* info;
   };
   [[nodiscard]] const TensorInfo* find(const std::string& name) const;
@@ -77,7 +77,7 @@ class WeightReader {
   void check_plain_cast(const HostWeight& weight) const;
 
   std::string component_;
-  std::vector<SafetensorsFile> files_;
+  TensorFiles files_;
   std::map<std::string, Entry> entries_;
   std::set<std::string> read_;
   std::vector<std::string> missing_;

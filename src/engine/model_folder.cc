@@ -71,8 +71,8 @@ void hash_weights(Sha256& hash, const FileSet& files, const std::string& name) {
   constexpr std::uint64_t kSample = 4096;
   auto source = files.open(name);
   update(hash, std::to_string(source->size()));
-  const SafetensorsFile file(files.open(name));
-  for (const auto& [tensor, info] : file.tensors()) {
+  const auto file = open_tensor_file(files.open(name));
+  for (const auto& [tensor, info] : file->tensors()) {
     update(hash, tensor + " " + info.dtype_name + " " + std::to_string(info.bytes));
     std::vector<std::byte> sample(static_cast<std::size_t>(std::min(kSample, info.bytes)));
     source->read(info.offset, sample);
@@ -118,8 +118,8 @@ WeightReader ModelFolder::open(const std::string& component, const std::string& 
         format("%s: %s: expected weights of variant \"%s\", found %s", files_->location().c_str(),
                component.c_str(), variant.c_str(), all.empty() ? "none" : join(all).c_str()));
   }
-  std::vector<SafetensorsFile> opened;
-  for (const std::string& file : it->second) opened.emplace_back(files_->open(file));
+  TensorFiles opened;
+  for (const std::string& file : it->second) opened.push_back(open_tensor_file(files_->open(file)));
   return WeightReader(component, std::move(opened));
 }
 

@@ -91,9 +91,10 @@ std::unique_ptr<ByteSource> source_of(const std::string& name, Bytes bytes) {
 }
 
 WeightReader reader_of(const std::string& component, const std::vector<TensorMap>& shards) {
-  std::vector<SafetensorsFile> files;
+  TensorFiles files;
   for (const TensorMap& shard : shards) {
-    files.emplace_back(source_of("shard" + std::to_string(files.size()), safetensors_of(shard)));
+    files.push_back(
+        open_tensor_file(source_of("shard" + std::to_string(files.size()), safetensors_of(shard))));
   }
   return {component, std::move(files)};
 }
