@@ -7,6 +7,7 @@
 #include "engine/backend_registry.h"
 #include "engine/embedded.h"
 #include "engine/loading.h"
+#include "engine/synthetic_model.h"
 #include "octet/error.h"
 #include "pipeline/generate.h"
 #include "pipeline/settings.h"
@@ -18,6 +19,7 @@ std::unique_ptr<FileSet> find_model(const std::string& model) {
   for (const EmbeddedModel& built_in : embedded_models()) {
     if (model == built_in.name) return open_embedded("built-in:" + model, built_in.files);
   }
+  if (model.starts_with(kSyntheticPrefix)) return open_synthetic(model);
   std::error_code error;
   if (!std::filesystem::exists(model, error)) {
     std::string known;

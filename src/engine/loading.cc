@@ -41,6 +41,17 @@ struct Source {
   WeightReader reader;
 };
 
+// The dtype of most bytes, or FP8 from a third on: the modulation of an FP8 transformer, half of
+// its bytes, is often kept in 16 bits.
+std::string main_dtype(const std::vector<std::pair<std::string, std::uint64_t>>& bytes) {
+  std::uint64_t all = 0;
+  for (const auto& [dtype, count] : bytes) all += count;
+  for (const auto& [dtype, count] : bytes) {
+    if (dtype.starts_with("F8_") && count >= all / 3) return dtype;
+  }
+  return bytes[0].first;
+}
+
 // `precision` is the label whose dtype the files must hold: their own, or the one asked for.
 Source open_source(const ModelFolder& folder, const std::string& component,
                    const std::string& variant, const std::string& precision) {
@@ -49,7 +60,7 @@ Source open_source(const ModelFolder& folder, const std::string& component,
   if (bytes.empty()) {
     throw Error(Code::kModelMismatch, component + ": expected tensors, found none");
   }
-  const std::string stored = bytes[0].first;
+  const std::string stored = main_dtype(bytes);
   const char* promised = promised_dtype(precision);
   if (promised != nullptr && stored != promised && !(precision == "fp8" && stored == "F8_E5M2")) {
     throw Error(Code::kModelMismatch,
@@ -129,6 +140,7 @@ Compute transformer_compute(const std::string& asked, const Source& s, const Bac
 std::string reason(const Source& s, Compute compute, const Backend& backend) {
   if (compute == Compute::kF32) return s.stored == "F32" ? "" : "asked for";
   if (compute == Compute::kW8A16) {
+    if (s.component != "transformer") return "weights stay FP8, inputs are 16-bit";
     return backend.info().native_fp8
                ? "asked for"
                : "no FP8 units on this device: weights stay FP8, inputs are 16-bit";
@@ -214,7 +226,9 @@ class ModelLoader {
   Model load_part(const std::string& name, const Options& options) {
     const Choice choice = choose_part(folder_, name, asked_);
     Source source = open_source(folder_, name, choice.variant, choice.precision);
-    return component<Model>(source, part_compute_, options);
+    // Encoders and VAE never round their inputs to 8 bits, but their weights may be stored so.
+    const bool keep_fp8 = part_compute_ == Compute::kBF16 && stored_fp8(source);
+    return component<Model>(source, keep_fp8 ? Compute::kW8A16 : part_compute_, options);
   }
 
   TextModels load_text() {
