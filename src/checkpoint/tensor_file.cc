@@ -1,5 +1,6 @@
 #include "checkpoint/tensor_file.h"
 
+#include "checkpoint/gguf.h"
 #include "checkpoint/safetensors.h"
 
 namespace octet {
@@ -29,6 +30,7 @@ std::vector<std::byte> TensorFile::read(const TensorInfo& tensor) const {
 }
 
 std::shared_ptr<const TensorFile> open_tensor_file(std::unique_ptr<ByteSource> source) {
+  if (is_gguf(*source)) return std::make_shared<GgufFile>(std::move(source));
   return std::make_shared<SafetensorsFile>(std::move(source));
 }
 
