@@ -36,6 +36,12 @@ class Backend : public Ops {
   /// Converts, packs and uploads a linear or convolution weight, once, at load. A weight that is
   /// not FP8 computes as kBF16 when kW8A16 or kFP8 is asked for: Weight::compute says what it got.
   [[nodiscard]] virtual Weight prepare(const HostWeight& weight, Compute compute) = 0;
+  /// Whether prepare and upload_deferred take bytes that are not read yet; else they are in `data`.
+  [[nodiscard]] virtual bool takes_deferred() const { return false; }
+  /// Like upload; the bytes are read by the backend.
+  virtual void upload_deferred(const Tensor& dst, const Deferred& src) {
+    upload(dst, read_all(src));
+  }
   /// dtype of tensors between layers (residual streams, q/k/v, branch outputs) under `compute`.
   [[nodiscard]] virtual DType stream_dtype(Compute compute) const = 0;
   /// Waits for all queued work; surfaces asynchronous errors.

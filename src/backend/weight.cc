@@ -16,4 +16,23 @@ const char* name_of(Compute compute) {
   return "?";
 }
 
+std::size_t bytes_of(const Deferred& deferred) {
+  std::size_t bytes = 0;
+  for (const auto& part : deferred) {
+    bytes += static_cast<std::size_t>(part->rows()) * part->row_bytes();
+  }
+  return bytes;
+}
+
+std::vector<std::byte> read_all(const Deferred& deferred) {
+  std::vector<std::byte> bytes(bytes_of(deferred));
+  std::size_t begin = 0;
+  for (const auto& part : deferred) {
+    const std::size_t count = static_cast<std::size_t>(part->rows()) * part->row_bytes();
+    part->read(0, part->rows(), std::span(bytes).subspan(begin, count));
+    begin += count;
+  }
+  return bytes;
+}
+
 }  // namespace octet

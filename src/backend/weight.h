@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tensor/buffer.h"
+#include "tensor/random_codes.h"
 #include "tensor/tensor.h"
 
 namespace octet {
@@ -25,18 +26,43 @@ enum class Compute : std::uint8_t { kF32, kBF16, kW8A16, kFP8 };
 
 enum class ScaleKind : std::uint8_t { kNone, kTensor, kRow, kBlock };
 
+/// A tensor whose bytes are still where they come from, so that a backend can read them in
+/// parallel into memory of its own. Keeps its source alive. Thread-safe.
+class DeferredBytes {
+ public:
+  DeferredBytes() = default;
+  virtual ~DeferredBytes() = default;
+  DeferredBytes(const DeferredBytes&) = delete;
+  DeferredBytes& operator=(const DeferredBytes&) = delete;
+
+  [[nodiscard]] virtual std::int64_t rows() const = 0;
+  [[nodiscard]] virtual std::size_t row_bytes() const = 0;
+  /// destination: count * row_bytes() bytes.
+  virtual void read(std::int64_t first, std::int64_t count,
+                    std::span<std::byte> destination) const = 0;
+  /// Of a tensor that is a formula; null for others.
+  [[nodiscard]] virtual const RandomCodes* formula() const { return nullptr; }
+};
+/// Several stand for their bytes one behind the other (q, k, v stacked).
+using Deferred = std::vector<std::shared_ptr<const DeferredBytes>>;
+
 /// One linear or convolution weight as the checkpoint holds it.
 struct HostWeight {
   std::string name;                // tensor name, for messages
   DType dtype = DType::kF32;       // of `data`
   std::vector<std::int64_t> dims;  // linear: [out, in]; convolution: [out, in, kh, kw]
-  std::vector<std::byte> data;     // dense, row-major
+  std::vector<std::byte> data;     // dense, row-major; empty with `deferred`
+  Deferred deferred;               // only for backends that take it
   ScaleKind scale_kind = ScaleKind::kNone;
   std::vector<float> scale;          // kTensor: 1; kRow: out; kBlock: ceil(out/b)*ceil(in/b)
   std::int64_t block = 0;            // side b of a kBlock scale
   std::vector<float> bias;           // empty: none
   std::optional<float> input_scale;  // static activation scale; empty: dynamic, per token
 };
+
+[[nodiscard]] std::size_t bytes_of(const Deferred& deferred);
+/// All of it, in the calling thread.
+[[nodiscard]] std::vector<std::byte> read_all(const Deferred& deferred);
 
 /// Backend-private packed form.
 struct PackedWeight {

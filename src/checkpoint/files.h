@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "tensor/random_codes.h"
+
 namespace octet {
 
 /// Random access to one file.
@@ -22,6 +24,10 @@ class ByteSource {
   [[nodiscard]] virtual std::uint64_t size() const = 0;
   /// Fills `destination` from `offset`; throws when fewer bytes are there.
   virtual void read(std::uint64_t offset, std::span<std::byte> destination) const = 0;
+  /// What the tensor that begins at `offset` is computed from; null for all that is stored.
+  [[nodiscard]] virtual const RandomCodes* formula(std::uint64_t /*offset*/) const {
+    return nullptr;
+  }
 };
 
 /// A model's files under relative names with '/' ("transformer/config.json").

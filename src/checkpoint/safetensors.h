@@ -28,6 +28,9 @@ class SafetensorsFile final : public TensorFile {
   }
   void read_rows(const TensorInfo& tensor, RowRange rows,
                  std::span<std::byte> destination) const override;
+  [[nodiscard]] const RandomCodes* formula(const TensorInfo& tensor) const override {
+    return source_->formula(tensor.offset);
+  }
 
  private:
   std::unique_ptr<ByteSource> source_;

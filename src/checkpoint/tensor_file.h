@@ -18,6 +18,7 @@
 
 #include "checkpoint/files.h"
 #include "tensor/dtype.h"
+#include "tensor/random_codes.h"
 
 namespace octet {
 
@@ -58,6 +59,8 @@ class TensorFile {
                          std::span<std::byte> destination) const = 0;
 
   [[nodiscard]] std::vector<std::byte> read(const TensorInfo& tensor) const;
+  /// The formula of a synthetic tensor; null for all that lie in files.
+  [[nodiscard]] virtual const RandomCodes* formula(const TensorInfo&) const { return nullptr; }
 };
 
 using TensorFiles = std::vector<std::shared_ptr<const TensorFile>>;

@@ -62,8 +62,34 @@ std::vector<float> row_scales(const HostWeight& w, std::int64_t rows) {
   return std::vector<float>(static_cast<std::size_t>(rows), scale);
 }
 
+/// One tensor of a file.
+class FileTensor final : public DeferredBytes {
+ public:
+  FileTensor(std::shared_ptr<const TensorFile> file, const TensorInfo& info)
+      : file_(std::move(file)), info_(info) {}
+
+  std::int64_t rows() const override { return all_rows(info_).count; }
+  std::size_t row_bytes() const override { return octet::row_bytes(info_); }
+  void read(std::int64_t first, std::int64_t count,
+            std::span<std::byte> destination) const override {
+    file_->read_rows(info_, {.first = first, .count = count}, destination);
+  }
+  const RandomCodes* formula() const override { return file_->formula(info_); }
+
+ private:
+  std::shared_ptr<const TensorFile> file_;
+  const TensorInfo& info_;  // lives in the file
+};
+
+template <typename Host>
+void read_now(Host& host) {
+  if (host.deferred.empty()) return;
+  host.data = read_all(host.deferred);
+  host.deferred.clear();
+}
+
 void append(HostWeight& joint, HostWeight part, std::int64_t rows) {
-  if (joint.data.empty()) {
+  if (joint.data.empty() && joint.deferred.empty()) {
     joint = std::move(part);
     return;
   }
@@ -83,7 +109,12 @@ void append(HostWeight& joint, HostWeight part, std::int64_t rows) {
     joint.scale_kind = ScaleKind::kRow;
   }
   joint.dims[0] += rows;
+  if (joint.deferred.empty() != part.deferred.empty()) {
+    read_now(joint);
+    read_now(part);
+  }
   joint.data.insert(joint.data.end(), part.data.begin(), part.data.end());
+  joint.deferred.insert(joint.deferred.end(), part.deferred.begin(), part.deferred.end());
   joint.bias.insert(joint.bias.end(), part.bias.begin(), part.bias.end());
 }
 
@@ -93,7 +124,7 @@ WeightReader::WeightReader(std::string component, TensorFiles files)
     : component_(std::move(component)), files_(std::move(files)) {
   for (const auto& file : files_) {
     for (const auto& [name, info] : file->tensors()) {
-      const auto [it, fresh] = entries_.emplace(name, Entry{file.get(), &info});
+      const auto [it, fresh] = entries_.emplace(name, Entry{file, &info});
       if (!fresh) {
         throw Error(
             Code::kModelMismatch,
@@ -235,7 +266,6 @@ void WeightReader::attach_scales(HostWeight& weight, const std::string& layer) {
     weight.input_scale = values[0];
     break;
   }
-  if (is_fp8(weight.dtype) && weight.scale_kind == ScaleKind::kNone) check_plain_cast(weight);
 }
 
 // FP8 codes without any scale are either a plain cast of small weights or a scaled file that lost
@@ -261,8 +291,13 @@ HostWeight WeightReader::weight(const std::string& name, const std::vector<std::
   w.dims = dims;
   if (const Entry* entry = take(w.name, dims, dims.size() == 2)) {
     w.dtype = *entry->info->dtype;
-    w.data = entry->file->read(*entry->info);
+    w.deferred = {std::make_shared<FileTensor>(entry->file, *entry->info)};
     attach_scales(w, name);
+    if (is_fp8(w.dtype) && w.scale_kind == ScaleKind::kNone) {
+      read_now(w);
+      check_plain_cast(w);
+    }
+    if (!defer_) read_now(w);
   } else {
     w.data.resize(static_cast<std::size_t>(product(dims)) * sizeof(float));
   }
@@ -309,10 +344,12 @@ HostTensor WeightReader::table(const std::string& name, std::vector<std::int64_t
     return t;
   }
   t.dtype = *entry->info->dtype;
-  t.data = entry->file->read(*entry->info);
+  t.deferred = {std::make_shared<FileTensor>(entry->file, *entry->info)};
+  if (!defer_ || is_fp8(t.dtype)) read_now(t);
   if (!is_fp8(t.dtype)) return t;
   HostWeight scaled{.name = name, .dtype = t.dtype, .dims = t.dims, .data = std::move(t.data)};
   attach_scales(scaled, name.substr(0, name.rfind('.')));
+  if (scaled.scale_kind == ScaleKind::kNone) check_plain_cast(scaled);
   std::vector<float> values(scaled.data.size());
   decode_to_f32(t.dtype, scaled.data.data(), values.data(), values.size());
   const std::vector<float> scales = row_scales(scaled, t.dims[0]);

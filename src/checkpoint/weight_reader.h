@@ -27,7 +27,8 @@ struct HostTensor {
   std::string name;
   DType dtype = DType::kF32;
   std::vector<std::int64_t> dims;
-  std::vector<std::byte> data;
+  std::vector<std::byte> data;  // empty with `deferred`
+  Deferred deferred;
 };
 
 class WeightReader {
@@ -35,6 +36,9 @@ class WeightReader {
   /// `component` is used in messages ("transformer"). Tensors of all files (shards) together; the
   /// same name in two files is refused.
   WeightReader(std::string component, TensorFiles files);
+
+  /// From now on large tensors come as HostWeight::deferred where their bytes need no look.
+  void defer_reads(bool defer) { defer_ = defer; }
 
   [[nodiscard]] bool has(const std::string& name) const { return find(name) != nullptr; }
   /// Dimensions as stored; throws kModelMismatch when the tensor is absent. Does not mark as read.
@@ -64,7 +68,7 @@ class WeightReader {
 
  private:
   struct Entry {
-    const TensorFile* file;
+    std::shared_ptr<const TensorFile> file;
     const TensorInfo* info;
   };
   [[nodiscard]] const TensorInfo* find(const std::string& name) const;
@@ -82,6 +86,7 @@ class WeightReader {
   std::set<std::string> read_;
   std::vector<std::string> missing_;
   std::int64_t missing_values_ = 0;
+  bool defer_ = false;
 };
 
 }  // namespace octet

@@ -102,6 +102,10 @@ class RandomFile final : public ByteSource {
       destination = destination.subspan(done);
     }
   }
+  const RandomCodes* formula(std::uint64_t offset) const override {
+    const auto region = regions_.find(offset - header_.size());
+    return region == regions_.end() ? nullptr : &region->second.codes;
+  }
 
  private:
   struct Region {
@@ -170,8 +174,7 @@ std::map<std::string, std::string> t5_tokenizer() {
       {"post_processor",
        {{"type", "TemplateProcessing"},
         {"single", Json::array({text, end})},
-        {"special_tokens",
-         {{"</s>", {{"id", "</s>"}, {"ids", {1}}, {"tokens", {"</s>"}}}}}}}},
+        {"special_tokens", {{"</s>", {{"id", "</s>"}, {"ids", {1}}, {"tokens", {"</s>"}}}}}}}},
       {"model", {{"type", "Unigram"}, {"unk_id", 2}, {"vocab", vocab}, {"byte_fallback", false}}}};
   return {{"tokenizer.json", document.dump()}};
 }
@@ -248,7 +251,8 @@ std::unique_ptr<FileSet> open_synthetic(const std::string& model) {
 
 std::string synthetic_names() {
   std::string names;
-  for (const SyntheticSizes& sizes : kSizes) names += (names.empty() ? "" : ", ") + std::string(sizes.name);
+  for (const SyntheticSizes& sizes : kSizes)
+    names += (names.empty() ? "" : ", ") + std::string(sizes.name);
   return names;
 }
 

@@ -6,9 +6,9 @@
 // The model is a FileSet in the diffusers layout whose weight files exist as a formula only
 // (tensor/random_codes.h), so everything behind it, from header checks to the digest, is the code
 // that reads real files. Deviations are chosen so that activations keep a sane scale through all
-// blocks: linears 1/sqrt(inputs), q/k norms about 1, gates about 0.15. @fp8 (the default): attention
-// and MLP layers of transformer and T5 in E4M3 with one scale per row, all else BF16. "-tiny" keeps
-// the structure and shrinks every size, for tests. The pictures are noise.
+// blocks: linears 1/sqrt(inputs), q/k norms about 1, gates about 0.15. @fp8 (the default):
+// attention and MLP layers of transformer and T5 in E4M3 with one scale per row, all else BF16.
+// "-tiny" keeps the structure and shrinks every size, for tests. The pictures are noise.
 //
 // Errors: Error(kInvalidArgument) for names that are not in the table.
 #pragma once
@@ -33,10 +33,10 @@ struct SyntheticTensor {
 /// Sizes of one model of the family.
 struct SyntheticSizes {
   const char* name;
-  std::int64_t depth;       // width = 64 x depth
-  std::int64_t dual;        // leading blocks with a second attention
+  std::int64_t depth;  // width = 64 x depth
+  std::int64_t dual;   // leading blocks with a second attention
   bool qk_norm;
-  std::int64_t positions;   // side of the position table
+  std::int64_t positions;  // side of the position table
   struct Clip {
     std::int64_t width, hidden, layers, heads, vocabulary;
     bool projection;

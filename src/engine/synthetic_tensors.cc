@@ -8,7 +8,7 @@ namespace octet {
 namespace {
 
 constexpr float kBias = 0.02f;
-constexpr float kNorm = 0.1f;      // of norm weights around 1
+constexpr float kNorm = 0.1f;  // of norm weights around 1
 constexpr float kEmbedding = 0.5f;
 constexpr float kModulation = 0.5f;  // of what a variance-keeping linear would have
 constexpr float kFp8Codes = 122.0f;  // 3.67 deviations stay below the largest code, 448
@@ -66,7 +66,8 @@ class List {
 };
 
 void attention(List& list, const std::string& name, std::int64_t d, bool qk_norm) {
-  for (const char* part : {"to_q", "to_k", "to_v", "to_out.0"}) list.linear(name + "." + part, d, d);
+  for (const char* part : {"to_q", "to_k", "to_v", "to_out.0"})
+    list.linear(name + "." + part, d, d);
   if (!qk_norm) return;
   for (const char* part : {"norm_q", "norm_k"}) list.norm(name + "." + part, 64, false);
 }

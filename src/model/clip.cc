@@ -62,6 +62,7 @@ ClipTextEncoder::ClipTextEncoder(const Loader& load, const ClipOptions& options)
   final_norm_ = load_norm(load, prefix + "final_layer_norm", width_);
   if (!w.has("text_projection.weight")) return;
   // CLIP-L comes with an identity here, which SD3 does not apply; bigG's is a real projection.
+  w.defer_reads(false);  // its values are looked at
   HostWeight projection =
       w.linear("text_projection", at(w.dims("text_projection.weight"), 0, "text_projection.weight"),
                width_, false);

@@ -5,13 +5,18 @@
 namespace octet {
 namespace {
 
-Parameter upload(Backend& backend, DType dtype, const std::vector<std::int64_t>& dims,
-                 std::span<const std::byte> bytes) {
-  auto memory = std::make_shared<Buffer>(backend.allocate(bytes.size()));
+Parameter allocate(Backend& backend, DType dtype, const std::vector<std::int64_t>& dims,
+                   std::size_t bytes) {
+  auto memory = std::make_shared<Buffer>(backend.allocate(bytes));
   Dims d{};
   std::copy(dims.begin(), dims.end(), d.begin());
-  Parameter p{.value = make_tensor(memory->data(), dtype, static_cast<int>(dims.size()), d),
-              .memory = memory};
+  return {.value = make_tensor(memory->data(), dtype, static_cast<int>(dims.size()), d),
+          .memory = memory};
+}
+
+Parameter upload(Backend& backend, DType dtype, const std::vector<std::int64_t>& dims,
+                 std::span<const std::byte> bytes) {
+  const Parameter p = allocate(backend, dtype, dims, bytes.size());
   backend.upload(p.value, bytes);
   return p;
 }
@@ -44,7 +49,10 @@ Parameter Loader::vector(const std::string& name, std::int64_t size) const {
 
 Parameter Loader::table(const std::string& name, const std::vector<std::int64_t>& dims) const {
   const HostTensor t = weights.table(name, dims);
-  return upload(backend, t.dtype, dims, t.data);
+  if (t.deferred.empty()) return upload(backend, t.dtype, dims, t.data);
+  const Parameter p = allocate(backend, t.dtype, dims, bytes_of(t.deferred));
+  backend.upload_deferred(p.value, t.deferred);
+  return p;
 }
 
 Activation input_for(Ctx ctx, const Weight& weight, int rank, const Dims& dims) {

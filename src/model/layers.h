@@ -21,7 +21,9 @@ struct Loader {
   Loader(WeightReader& w, Backend& b, Compute c)
       : Loader(w, b, c, c == Compute::kFP8 ? Compute::kW8A16 : c) {}
   Loader(WeightReader& w, Backend& b, Compute c, Compute careful_layers)
-      : weights(w), backend(b), compute(c), careful(careful_layers) {}
+      : weights(w), backend(b), compute(c), careful(careful_layers) {
+    weights.defer_reads(backend.takes_deferred());
+  }
 
   [[nodiscard]] Weight linear(const std::string& name, std::int64_t out, std::int64_t in,
                               bool bias = true) const;

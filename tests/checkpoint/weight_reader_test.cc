@@ -324,6 +324,41 @@ TEST(WeightReader, TablesKeepTheirDtypeAndFp8BecomesBf16) {
   EXPECT_NO_THROW(r.finish());
 }
 
+// What a backend reads itself is what it would have been given.
+TEST(WeightReader, DeferredTensorsHoldTheSameBytes) {
+  test::Random random(3);
+  TensorMap tensors;
+  for (const char* name : {"q", "k", "v"}) {
+    tensors[std::string(name) + ".weight"] = test::random_tensor({4, 6}, random, 1);
+  }
+  tensors["conv.weight"] = test::random_tensor({2, 3, 3, 3}, random, 1);
+  tensors["conv.bias"] = ones({2});
+  tensors["table"] = test::random_tensor({5, 2}, random, 1);
+  tensors["plain.weight"] = ones({4, 6}, DType::kF8E4M3);
+  WeightReader now = reader_of("c", {tensors});
+  WeightReader later = reader_of("c", {tensors});
+  later.defer_reads(true);
+  const auto expect_same = [](const auto& a, const auto& b) {
+    EXPECT_TRUE(a.deferred.empty() && b.data.empty());
+    EXPECT_EQ(bytes_of(b.deferred), a.data.size());
+    EXPECT_EQ(read_all(b.deferred), a.data);
+    EXPECT_EQ(a.dims, b.dims);
+  };
+  expect_same(now.linear("q", 4, 6, false), later.linear("q", 4, 6, false));
+  expect_same(now.stacked({"q", "k", "v"}, 4, 6, false),
+              later.stacked({"q", "k", "v"}, 4, 6, false));
+  expect_same(now.conv("conv", 2, 3, 3), later.conv("conv", 2, 3, 3));
+  expect_same(now.table("table", {5, 2}), later.table("table", {5, 2}));
+  const HostWeight stack = later.stacked({"q", "k", "v"}, 4, 6, false);
+  ASSERT_EQ(stack.deferred.size(), 3u);
+  std::vector<std::byte> rows(2 * stack.deferred[1]->row_bytes());
+  stack.deferred[1]->read(1, 2, rows);
+  const std::vector<std::byte> k = now.linear("k", 4, 6, false).data;
+  EXPECT_TRUE(std::equal(rows.begin(), rows.end(), k.begin() + 6 * sizeof(float)));
+  // Codes without a scale are looked at, so they are here already.
+  EXPECT_EQ(later.linear("plain", 4, 6, false).data, now.linear("plain", 4, 6, false).data);
+}
+
 TEST(WeightReader, VectorsAreDecoded) {
   WeightReader r = reader_of("c", {{{"n", tensor_of({2}, {1.5f, -2}, DType::kF16)}}});
   EXPECT_EQ(r.vector("n", 2), (std::vector<float>{1.5f, -2}));

@@ -3,9 +3,13 @@
 
 #include <map>
 
+#include "backend/null/null_backend.h"
 #include "checkpoint/safetensors.h"
+#include "engine/loading.h"
 #include "engine/synthetic_model.h"
 #include "octet/engine.h"
+#include "pipeline/generate.h"
+#include "pipeline/settings.h"
 #include "support/errors.h"
 
 namespace octet {
@@ -25,9 +29,8 @@ std::uint64_t values(const FileSet& files, const std::string& file) {
 
 // Counts of the published transformer files, position table included.
 TEST(Synthetic, HasThePublishedSizes) {
-  const std::map<std::string, std::uint64_t> transformers = {{"sd3.5-large", 8146280768},
-                                                             {"sd3.5-medium", 2469663936},
-                                                             {"sd3-medium", 2084951104}};
+  const std::map<std::string, std::uint64_t> transformers = {
+      {"sd3.5-large", 8146280768}, {"sd3.5-medium", 2469663936}, {"sd3-medium", 2084951104}};
   for (const auto& [name, count] : transformers) {
     for (const char* precision : {"", "@bf16", "@fp8"}) {
       const auto files = open_synthetic(kSyntheticPrefix + name + precision);
@@ -52,7 +55,8 @@ TEST(Synthetic, ReadsAreTheSameInAnyPieces) {
     source->read(at, std::span(pieces).subspan(at, n));
   }
   EXPECT_EQ(whole, pieces);
-  expect_error(Code::kIo, "range", [&] { source->read(whole.size() - 1, std::span(pieces).first(2)); });
+  expect_error(Code::kIo, "range",
+               [&] { source->read(whole.size() - 1, std::span(pieces).first(2)); });
 }
 
 TEST(Synthetic, DrawsAPicture) {
@@ -73,9 +77,32 @@ TEST(Synthetic, ComputesInEightBitsWhenItSaysSo) {
   const Engine fp8({.model = "synthetic:sd3.5-large-tiny@fp8", .compute = "fp8"});
   EXPECT_EQ(fp8.model().components.at(0).stored, "F8_E4M3");
   EXPECT_EQ(fp8.model().components.at(0).compute, "fp8");
-  expect_error(Code::kInvalidArgument, "compute: fp8", [] {
-    Engine({.model = "synthetic:sd3.5-large-tiny@bf16", .compute = "fp8"});
-  });
+  expect_error(Code::kInvalidArgument, "compute: fp8",
+               [] { Engine({.model = "synthetic:sd3.5-large-tiny@bf16", .compute = "fp8"}); });
+}
+
+// The planner's backend reads nothing, so the largest model is there in no time.
+TEST(Synthetic, FullSizeIsPlannedWithoutReadingIt) {
+  const auto null = make_null_backend({.stream = DType::kBF16});
+  const ModelFolder folder(open_synthetic("synthetic:sd3.5-large@fp8"));
+  const LoadedModel loaded = load_model(folder, *null, {}, "fp8");
+  const GenerateRequest request{.prompt = "x", .seed = 1};
+  const UsedSettings settings = resolve_settings(request, loaded.models);
+  const std::size_t bytes = plan_activations(loaded.models, request, settings, DType::kBF16);
+  EXPECT_EQ(settings.width, 1024);
+  EXPECT_GT(bytes, std::size_t{1} << 30);
+  EXPECT_LT(bytes, std::size_t{4} << 30);
+}
+
+TEST(Synthetic, FormulasAreKnownToBackends) {
+  const auto files = open_synthetic("synthetic:sd3.5-large-tiny@fp8");
+  const SafetensorsFile file(files->open("transformer/diffusion_pytorch_model.safetensors"));
+  for (const auto& [name, info] : file.tensors()) {
+    ASSERT_NE(file.formula(info), nullptr) << name;
+    std::vector<std::byte> computed(info.bytes);
+    fill_random(*file.formula(info), 0, computed);
+    ASSERT_EQ(file.read(info), computed) << name;
+  }
 }
 
 TEST(Synthetic, RefusesOtherNames) {

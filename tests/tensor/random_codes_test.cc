@@ -75,7 +75,8 @@ TEST(RandomCodes, AnyRange) {
       for (std::size_t count = 0; begin + count <= whole.size(); ++count) {
         std::vector<std::byte> part(count, std::byte{0xAA});
         fill_random(codes, begin, part);
-        ASSERT_EQ(0, std::memcmp(part.data(), whole.data() + begin, count)) << begin << " " << count;
+        ASSERT_EQ(0, std::memcmp(part.data(), whole.data() + begin, count))
+            << begin << " " << count;
       }
     }
   }

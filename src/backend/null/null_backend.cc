@@ -19,6 +19,8 @@ class NullBackend final : public Backend {
   void upload(const Tensor&, std::span<const std::byte>) override {}
   void download(std::span<std::byte>, const Tensor&) override {}
   void synchronize() override {}
+  bool takes_deferred() const override { return true; }  // and never reads them
+  void upload_deferred(const Tensor&, const Deferred&) override {}
 
   Weight prepare(const HostWeight& host, Compute compute) override {
     Weight w;
