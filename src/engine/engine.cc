@@ -1,34 +1,19 @@
 #include "octet/engine.h"
 
 #include <chrono>
-#include <filesystem>
 
 #include "base/format.h"
 #include "engine/backend_registry.h"
 #include "engine/embedded.h"
+#include "engine/find_model.h"
 #include "engine/loading.h"
-#include "engine/synthetic_model.h"
+#include "engine/locking.h"
 #include "octet/error.h"
 #include "pipeline/generate.h"
 #include "pipeline/settings.h"
 
 namespace octet {
 namespace {
-
-std::unique_ptr<FileSet> find_model(const std::string& model) {
-  for (const EmbeddedModel& built_in : embedded_models()) {
-    if (model == built_in.name) return open_embedded("built-in:" + model, built_in.files);
-  }
-  if (model.starts_with(kSyntheticPrefix)) return open_synthetic(model);
-  std::error_code error;
-  if (!std::filesystem::exists(model, error)) {
-    std::string known;
-    for (const std::string& name : builtin_models()) known += " " + name;
-    throw Error(Code::kIo, "model: expected a folder or one of:" + known +
-                               "; found no such path: " + excerpt(model));
-  }
-  return open_folder(model);
-}
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -41,8 +26,9 @@ struct Engine::Impl {
   LoadedModel loaded;
 };
 
-Engine::Engine(const EngineOptions& options) {
+Engine::Engine(const EngineOptions& asked) {
   const auto begin = std::chrono::steady_clock::now();
+  const EngineOptions options = require_lock(asked);
   const ModelFolder folder(find_model(options.model));
   auto backend = make_backend(options.device, options.threads);
   LoadedModel loaded = load_model(folder, *backend, options.variant, options.compute);
