@@ -24,11 +24,10 @@ EDGES = {
     "checkpoint": ["backend"],  # HostWeight, the form in which weights reach a backend
     "text": ["base"],
     "image": ["base"],
-    "lock": ["checkpoint", "text"],
     "model": ["backend", "checkpoint"],
     "diffusion": ["base"],
     "pipeline": ["model", "diffusion", "text", "backend/null"],
-    "engine": ["pipeline", "image", "lock"],
+    "engine": ["pipeline", "image"],
     "api": ["engine", "image"],
     "http": ["base"],
     "apps": ["engine", "api", "http"],
@@ -41,7 +40,6 @@ DEVICE_LIST = "src/engine/backend_registry.cc"
 # Third-party header -> the folders that may include it.
 LIBRARIES = {
     r"nlohmann/": ["checkpoint", "text", "engine", "api", "apps"],
-    r"toml\+\+/": ["lock"],
     r"(png|jpeglib|zlib|turbojpeg)\.h|webp/": ["image"],
     r"cuda|cublas|cudnn|nccl": ["backend/cuda"],
     r"httplib": ["http"],

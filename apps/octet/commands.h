@@ -18,8 +18,6 @@ struct Command {
 };
 
 int run_generate(Words words);
-int run_lock(Words words);
-int run_verify(Words words);
 int run_version(Words words);
 
 }  // namespace octet::cli

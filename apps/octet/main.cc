@@ -17,8 +17,6 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"generate", "draw pictures from a description", run_generate},
-    {"lock", "write down what a model consists of", run_lock},
-    {"verify", "compare a model with its lock", run_verify},
     {"version", "say what this program is", run_version},
 };
 

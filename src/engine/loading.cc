@@ -217,15 +217,7 @@ class ModelLoader {
     c.stored = source.stored;
     c.compute = name_of(compute);
     c.reason = reason(source, compute, backend_);
-    for (const auto& [dtype, bytes] : source.reader.dtype_bytes()) {
-      c.bytes += bytes;
-      c.dtypes.push_back({.dtype = dtype, .bytes = bytes});
-    }
-    c.variant = source.variant;
-    c.tensors = source.reader.tensor_count();
-    const ScaleSummary& scales = source.reader.scales();
-    c.scales = scales.describe();
-    if (scales.high > 0) c.lowest_scale = scales.low, c.highest_scale = scales.high;
+    for (const auto& [dtype, bytes] : source.reader.dtype_bytes()) c.bytes += bytes;
     info_.components.push_back(std::move(c));
     return model;
   }

@@ -82,8 +82,7 @@ void hash_weights(Sha256& hash, const FileSet& files, const std::string& name) {
 
 }  // namespace
 
-ModelFolder::ModelFolder(std::unique_ptr<FileSet> files, Values values)
-    : files_(std::move(files)), values_(values) {
+ModelFolder::ModelFolder(std::unique_ptr<FileSet> files) : files_(std::move(files)) {
   if (!files_->has("model_index.json")) {
     throw Error(Code::kModelMismatch,
                 files_->location() + ": expected a diffusers folder with model_index.json, found " +
@@ -121,7 +120,7 @@ WeightReader ModelFolder::open(const std::string& component, const std::string& 
   }
   TensorFiles opened;
   for (const std::string& file : it->second) opened.push_back(open_tensor_file(files_->open(file)));
-  return WeightReader(component, std::move(opened), values_);
+  return WeightReader(component, std::move(opened));
 }
 
 TokenizerFiles ModelFolder::tokenizer(const std::string& folder) const {

@@ -1,7 +1,0 @@
-#include "base/version.h"
-
-namespace octet {
-
-const char* engine_version() { return OCTET_VERSION; }
-
-}  // namespace octet
