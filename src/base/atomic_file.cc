@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <utility>
 
 #include "base/format.h"
 #include "octet/error.h"
@@ -133,6 +134,56 @@ void write_file_atomically(const std::string& path, std::span<const std::byte> b
   if (exists && !S_ISREG(status.st_mode)) return write_directly(path, bytes);
   const std::string target = exists ? resolve_links(path) : path;
   if (!write_unnamed(target, bytes)) write_named(target, bytes);
+}
+
+PendingFile::PendingFile(const std::string& path) {
+  if (path.empty()) fail(path, ENOENT);
+  if (path.find('\0') != std::string::npos) fail(path, EINVAL);
+  struct stat status {};
+  const bool exists = ::stat(path.c_str(), &status) == 0;
+  if (!exists && errno != ENOENT) fail(path, errno);
+  if (exists && S_ISDIR(status.st_mode)) fail(path, EISDIR);
+  if (exists && !S_ISREG(status.st_mode)) fail(path, EINVAL);
+  target_ = exists ? resolve_links(path) : path;
+  fd_ = ::open(folder_of(target_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+  if (fd_ >= 0 && ::access(readable_name().c_str(), F_OK) == 0) return;
+  if (fd_ >= 0) ::close(fd_);
+  temporary_ = temporary_name(target_);
+  fd_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd_ < 0) fail(path, errno);
+}
+
+PendingFile::~PendingFile() {
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  ::close(fd_);
+}
+
+void PendingFile::append(std::span<const std::byte> bytes) {
+  if (::lseek(fd_, 0, SEEK_END) < 0) fail(target_, errno);
+  if (const int reason = write_loop(fd_, bytes)) fail(target_, reason);
+}
+
+void PendingFile::overwrite(std::uint64_t offset, std::span<const std::byte> bytes) {
+  if (::lseek(fd_, static_cast<off_t>(offset), SEEK_SET) < 0) fail(target_, errno);
+  if (const int reason = write_loop(fd_, bytes)) fail(target_, reason);
+}
+
+std::string PendingFile::readable_name() const {
+  return temporary_.empty() ? format("/proc/self/fd/%d", fd_) : temporary_;
+}
+
+void PendingFile::commit() {
+  if (::fsync(fd_) != 0) fail(target_, errno);
+  if (temporary_.empty()) {
+    const std::string name = temporary_name(target_);
+    if (::linkat(AT_FDCWD, readable_name().c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) !=
+        0) {
+      fail(target_, errno);
+    }
+    temporary_ = name;
+  }
+  TemporaryName temporary(std::exchange(temporary_, std::string()));
+  rename_over(temporary, target_);
 }
 
 }  // namespace octet

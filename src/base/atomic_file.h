@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -18,6 +19,30 @@ namespace octet {
 
 /// Makes `path` hold exactly `bytes`, or throws and leaves it as it was.
 void write_file_atomically(const std::string& path, std::span<const std::byte> bytes);
+
+/// A large result file that grows piece by piece and may be read before it is there: it gets its
+/// name by commit(), and without one nothing is left of it. One thread at a time.
+class PendingFile {
+ public:
+  /// Throws when no file of that name can be made; a device or a pipe is refused.
+  explicit PendingFile(const std::string& path);
+  ~PendingFile();
+  PendingFile(const PendingFile&) = delete;
+  PendingFile& operator=(const PendingFile&) = delete;
+
+  void append(std::span<const std::byte> bytes);
+  /// Replaces bytes that have been appended.
+  void overwrite(std::uint64_t offset, std::span<const std::byte> bytes);
+  /// A name under which this process can open what has been written so far.
+  [[nodiscard]] std::string readable_name() const;
+  /// Flushes to the device and gives the file its name, in place of an older one.
+  void commit();
+
+ private:
+  std::string target_;
+  std::string temporary_;  // empty: the file has no name yet
+  int fd_ = -1;
+};
 
 /// Writes everything to an open descriptor (standard output, a pipe); `name` is for the message.
 void write_all(int descriptor, std::span<const std::byte> bytes, const std::string& name);

@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4), for model digests and test vectors. Portable code, no allocation.
+// SHA-256 (FIPS 180-4), for model digests and test vectors. The processor's own SHA instructions
+// are used where it has them (some 2 GB/s on one core, else some 0.4); no allocation.
 //
 // Thread-safety: a plain value; one object per thread.
 #pragma once
@@ -20,8 +21,6 @@ class Sha256 {
   [[nodiscard]] std::string finish_hex();
 
  private:
-  void block(const std::uint8_t* bytes);
-
   std::array<std::uint32_t, 8> state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   std::array<std::uint8_t, 64> pending_{};

@@ -221,5 +221,43 @@ TEST_F(AtomicFile, WriteAllReportsABrokenPipe) {
   ::close(ends[1]);
 }
 
+TEST_F(AtomicFile, PendingFileIsReadableButHasNoName) {
+  const std::string path = folder_ / "out.bin";
+  std::ofstream(path) << "old";
+  {
+    PendingFile file(path);
+    file.append(bytes_of("abcdef"));
+    file.append(bytes_of("ghi"));
+    file.overwrite(2, bytes_of("CD"));
+    file.append(bytes_of("j"));
+    EXPECT_EQ(content(file.readable_name()), "abCDefghij");
+    EXPECT_EQ(content(path), "old");
+    file.commit();
+    EXPECT_EQ(content(path), "abCDefghij");
+  }
+  EXPECT_EQ(content(path), "abCDefghij");
+  EXPECT_EQ(entries(folder_), 1u);
+}
+
+TEST_F(AtomicFile, PendingFileWithoutCommitLeavesNothing) {
+  {
+    PendingFile file(folder_ / "out.bin");
+    file.append(bytes_of("abc"));
+  }
+  EXPECT_EQ(entries(folder_), 0u);
+}
+
+TEST_F(AtomicFile, PendingFileRefusesWhatIsNoFile) {
+  for (const std::string& path : {(folder_ / "no" / "x").string(), folder_.string(),
+                                  std::string("/dev/null"), std::string()}) {
+    try {
+      const PendingFile file(path);
+      ADD_FAILURE() << path;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Code::kIo);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace octet

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
 #include <vector>
+
+#include "base/sha256_blocks.h"
 
 namespace octet {
 namespace {
@@ -31,6 +34,22 @@ TEST(Sha256, PiecesGiveTheSameAsTheWhole) {
       for (std::size_t at = 0; at < size; at += step) sha.update(bytes_of(text.substr(at, step)));
       EXPECT_EQ(sha.finish_hex(), sha256_hex(bytes_of(text))) << size << " by " << step;
     }
+  }
+}
+
+// Random states and blocks: the instructions against the portable code.
+TEST(Sha256, NativeBlocksEqualPortableOnes) {
+  const Sha256Blocks native = sha256_blocks_native();
+  if (native == nullptr) GTEST_SKIP() << "this processor has no SHA instructions";
+  std::mt19937 random(7);
+  for (const std::size_t count : {0u, 1u, 2u, 3u, 17u}) {
+    std::vector<std::uint8_t> bytes(count * 64 + 1);
+    for (std::uint8_t& b : bytes) b = static_cast<std::uint8_t>(random());
+    std::array<std::uint32_t, 8> a{}, b{};
+    for (std::size_t i = 0; i < 8; ++i) a[i] = b[i] = static_cast<std::uint32_t>(random());
+    native(a.data(), bytes.data() + 1, count);  // at an odd address
+    sha256_blocks_portable(b.data(), bytes.data() + 1, count);
+    EXPECT_EQ(a, b) << count;
   }
 }
 

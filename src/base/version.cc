@@ -1,0 +1,7 @@
+#include "base/version.h"
+
+namespace octet {
+
+const char* engine_version() { return OCTET_VERSION; }
+
+}  // namespace octet
