@@ -8,12 +8,27 @@
 
 #include <cstddef>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "octet/request.h"
+#include "tensor/dtype.h"
 
 namespace octet {
+
+/// A tensor of a file to be written, its values to follow in this order.
+struct TensorEntry {
+  std::string name;
+  DType dtype = DType::kF32;
+  std::vector<std::int64_t> dims;
+};
+
+/// What stands before the values: the length and the JSON header, which is padded to at least
+/// `least` bytes so that metadata may be exchanged later without moving the values.
+[[nodiscard]] std::string safetensors_header(std::span<const TensorEntry> tensors,
+                                             const std::map<std::string, std::string>& metadata,
+                                             std::size_t least = 0);
 
 /// FP32 tensors under their names.
 using FloatTensors = std::map<std::string, FloatArray>;

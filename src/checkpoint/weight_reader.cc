@@ -89,7 +89,7 @@ void read_now(Host& host) {
 }
 
 void append(HostWeight& joint, HostWeight part, std::int64_t rows) {
-  if (joint.data.empty() && joint.deferred.empty()) {
+  if (joint.dims.empty()) {
     joint = std::move(part);
     return;
   }
@@ -120,8 +120,28 @@ void append(HostWeight& joint, HostWeight part, std::int64_t rows) {
 
 }  // namespace
 
-WeightReader::WeightReader(std::string component, TensorFiles files)
-    : component_(std::move(component)), files_(std::move(files)) {
+void ScaleSummary::add(const HostWeight& weight) {
+  inputs += weight.input_scale ? 1 : 0;
+  if (is_fp8(weight.dtype)) weights.at(static_cast<std::size_t>(weight.scale_kind)) += 1;
+  for (const float scale : weight.scale) {
+    low = std::min(low, scale);
+    high = std::max(high, scale);
+  }
+}
+
+std::string ScaleSummary::describe() const {
+  constexpr std::array<const char*, 4> kKinds = {"unscaled", "per tensor", "per row", "per block"};
+  std::string text;
+  for (std::size_t i = 0; i < kKinds.size(); ++i) {
+    if (weights.at(i) == 0) continue;
+    text += format("%s%s (%d weights)", text.empty() ? "" : ", ", kKinds.at(i), weights.at(i));
+  }
+  if (inputs > 0) text += format(", static inputs (%d)", inputs);
+  return text.empty() ? "none" : text;
+}
+
+WeightReader::WeightReader(std::string component, TensorFiles files, Values values)
+    : component_(std::move(component)), files_(std::move(files)), values_(values) {
   for (const auto& file : files_) {
     for (const auto& [name, info] : file->tensors()) {
       const auto [it, fresh] = entries_.emplace(name, Entry{file, &info});
@@ -266,6 +286,12 @@ void WeightReader::attach_scales(HostWeight& weight, const std::string& layer) {
     weight.input_scale = values[0];
     break;
   }
+  scales_.add(weight);
+}
+
+std::vector<std::byte> WeightReader::zeros(std::int64_t floats) const {
+  if (values_ == Values::kShapes) return {};
+  return std::vector<std::byte>(static_cast<std::size_t>(floats) * sizeof(float));
 }
 
 // FP8 codes without any scale are either a plain cast of small weights or a scaled file that lost
@@ -293,13 +319,16 @@ HostWeight WeightReader::weight(const std::string& name, const std::vector<std::
     w.dtype = *entry->info->dtype;
     w.deferred = {std::make_shared<FileTensor>(entry->file, *entry->info)};
     attach_scales(w, name);
-    if (is_fp8(w.dtype) && w.scale_kind == ScaleKind::kNone) {
+    if (values_ == Values::kShapes) {
+      w.deferred.clear();
+    } else if (is_fp8(w.dtype) && w.scale_kind == ScaleKind::kNone) {
       read_now(w);
       check_plain_cast(w);
+    } else if (!defer_) {
+      read_now(w);
     }
-    if (!defer_) read_now(w);
   } else {
-    w.data.resize(static_cast<std::size_t>(product(dims)) * sizeof(float));
+    w.data = zeros(product(dims));
   }
   if (bias) w.bias = floats(name + ".bias", {dims[0]});
   return w;
@@ -321,10 +350,10 @@ HostWeight WeightReader::stacked(std::initializer_list<std::string> names, std::
   }
   if (missing_.size() == missing) return joint;
   const std::int64_t rows = out_each * static_cast<std::int64_t>(names.size());
-  HostWeight zeros{.name = *names.begin() + ".weight", .dims = {rows, in}};
-  zeros.data.resize(static_cast<std::size_t>(rows * in) * sizeof(float));
-  if (bias) zeros.bias.resize(static_cast<std::size_t>(rows));
-  return zeros;
+  HostWeight stand_in{.name = *names.begin() + ".weight", .dims = {rows, in}};
+  stand_in.data = zeros(rows * in);
+  if (bias) stand_in.bias.resize(static_cast<std::size_t>(rows));
+  return stand_in;
 }
 
 HostWeight WeightReader::conv(const std::string& name, std::int64_t out, std::int64_t in,
@@ -340,22 +369,24 @@ HostTensor WeightReader::table(const std::string& name, std::vector<std::int64_t
   HostTensor t{.name = name, .dtype = DType::kF32, .dims = std::move(dims), .data = {}};
   const Entry* entry = take(name, t.dims, false);
   if (entry == nullptr) {
-    t.data.resize(static_cast<std::size_t>(product(t.dims)) * sizeof(float));
+    t.data = zeros(product(t.dims));
     return t;
   }
   t.dtype = *entry->info->dtype;
   t.deferred = {std::make_shared<FileTensor>(entry->file, *entry->info)};
+  if (values_ == Values::kShapes) t.deferred.clear();
   if (!defer_ || is_fp8(t.dtype)) read_now(t);
   if (!is_fp8(t.dtype)) return t;
   HostWeight scaled{.name = name, .dtype = t.dtype, .dims = t.dims, .data = std::move(t.data)};
   attach_scales(scaled, name.substr(0, name.rfind('.')));
+  t.dtype = DType::kBF16;
+  if (values_ == Values::kShapes) return t;
   if (scaled.scale_kind == ScaleKind::kNone) check_plain_cast(scaled);
   std::vector<float> values(scaled.data.size());
-  decode_to_f32(t.dtype, scaled.data.data(), values.data(), values.size());
+  decode_to_f32(scaled.dtype, scaled.data.data(), values.data(), values.size());
   const std::vector<float> scales = row_scales(scaled, t.dims[0]);
   const auto row = values.size() / scales.size();
   for (std::size_t i = 0; i < values.size(); ++i) values[i] *= scales[i / row];
-  t.dtype = DType::kBF16;
   t.data.resize(values.size() * size_of(t.dtype));
   encode_from_f32(t.dtype, values.data(), t.data.data(), values.size());
   return t;

@@ -10,7 +10,9 @@
 // values that cannot be (non-finite or non-positive scales), Error(kUnsupported) for dtypes.
 #pragma once
 
+#include <array>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <set>
 #include <span>
@@ -31,11 +33,27 @@ struct HostTensor {
   Deferred deferred;
 };
 
+/// Whether weights are read or only described. With kShapes a weight or table comes without its
+/// bytes (HostWeight::data is empty); vectors, biases and scales are read all the same: they are
+/// small, and a scale that cannot be is then refused from the headers alone.
+enum class Values : std::uint8_t { kRead, kShapes };
+
+/// The scales that were found beside weights so far.
+struct ScaleSummary {
+  std::array<int, 4> weights{};                                  // FP8 weights by ScaleKind
+  int inputs = 0;                                                // static activation scales
+  float low = std::numeric_limits<float>::infinity(), high = 0;  // over all weight scales
+
+  void add(const HostWeight& weight);
+  /// "per row (36 weights)", "none"; with static activation scales also how many.
+  [[nodiscard]] std::string describe() const;
+};
+
 class WeightReader {
  public:
   /// `component` is used in messages ("transformer"). Tensors of all files (shards) together; the
   /// same name in two files is refused.
-  WeightReader(std::string component, TensorFiles files);
+  WeightReader(std::string component, TensorFiles files, Values values = Values::kRead);
 
   /// From now on large tensors come as HostWeight::deferred where their bytes need no look.
   void defer_reads(bool defer) { defer_ = defer; }
@@ -65,6 +83,10 @@ class WeightReader {
 
   /// Bytes per stored dtype of all tensors, for "what is this file".
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> dtype_bytes() const;
+  [[nodiscard]] std::int64_t tensor_count() const {
+    return static_cast<std::int64_t>(entries_.size());
+  }
+  [[nodiscard]] const ScaleSummary& scales() const { return scales_; }
 
  private:
   struct Entry {
@@ -80,8 +102,12 @@ class WeightReader {
   std::vector<float> scale_values(const Entry& entry);
   void check_plain_cast(const HostWeight& weight) const;
 
+  [[nodiscard]] std::vector<std::byte> zeros(std::int64_t floats) const;
+
   std::string component_;
   TensorFiles files_;
+  Values values_;
+  ScaleSummary scales_;
   std::map<std::string, Entry> entries_;
   std::set<std::string> read_;
   std::vector<std::string> missing_;

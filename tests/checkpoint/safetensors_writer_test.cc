@@ -42,6 +42,24 @@ TEST(SafetensorsWriter, WritesTheSameBytesToDisk) {
                      [&] { write_safetensors(folder.path() + "/absent/dump", tensors); });
 }
 
+TEST(SafetensorsWriter, HeaderOfAnyTypeWithMetadataAndRoom) {
+  const std::vector<TensorEntry> entries = {{"b", DType::kBF16, {3}},
+                                            {"a", DType::kF8E4M3, {2, 1}}};
+  const std::map<std::string, std::string> metadata = {{"note", "\"x\"\n"}};
+  const std::string tight = safetensors_header(entries, metadata);
+  const std::string roomy = safetensors_header(entries, metadata, 500);
+  EXPECT_LT(tight.size(), 200u);
+  EXPECT_EQ(roomy.size(), 8u + 504);
+  for (const std::string& header : {tight, roomy}) {
+    const SafetensorsFile file(
+        test::source_of("file", test::bytes_of(header + std::string(8, '\0'))));
+    EXPECT_EQ(file.metadata(), metadata);
+    EXPECT_EQ(file.tensors().at("b").offset, header.size()) << "in the order given";
+    EXPECT_EQ(file.tensors().at("a").offset, header.size() + 6);
+    EXPECT_EQ(file.tensors().at("a").dtype, DType::kF8E4M3);
+  }
+}
+
 TEST(SafetensorsWriter, ValuesMustFitTheDimensions) {
   test::expect_error(Code::kInternal, "a", [] { (void)safetensors_bytes({{"a", {{3}, {1}}}}); });
   test::expect_error(Code::kInternal, "a", [] { (void)safetensors_bytes({{"a", {{-1}, {1}}}}); });

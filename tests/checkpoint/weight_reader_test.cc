@@ -364,5 +364,42 @@ TEST(WeightReader, VectorsAreDecoded) {
   EXPECT_EQ(r.vector("n", 2), (std::vector<float>{1.5f, -2}));
 }
 
+// Described from headers: shapes, dtypes and scales are there, bytes are not.
+TEST(WeightReader, ShapesWithoutValues) {
+  test::TensorMap map;
+  map["scaled.weight"] = test::tensor_of({2, 3}, {448, 1, 2, 3, 4, 5}, DType::kF8E4M3);
+  map["scaled.weight_scale"] = test::tensor_of({2}, {0.5f, 2.0f});
+  map["plain.weight"] = test::tensor_of({2, 2}, {448, 1, 2, 3}, DType::kF8E4M3);
+  map["table.weight"] = test::tensor_of({2, 1}, {448, 1}, DType::kF8E4M3);
+  map["norm.weight"] = test::tensor_of({3}, {1, 2, 3});
+  TensorFiles files;
+  files.push_back(open_tensor_file(test::source_of("f", test::safetensors_of(map))));
+  WeightReader reader("transformer", files, Values::kShapes);
+  const HostWeight scaled = reader.linear("scaled", 2, 3, false);
+  EXPECT_EQ(scaled.dims, (test::Shape{2, 3}));
+  EXPECT_EQ(scaled.dtype, DType::kF8E4M3);
+  EXPECT_EQ(scaled.scale, (std::vector<float>{0.5f, 2.0f}));
+  EXPECT_TRUE(scaled.data.empty());
+  EXPECT_NO_THROW((void)reader.linear("plain", 2, 2, false)) << "decided when values are read";
+  const HostTensor table = reader.table("table.weight", {2, 1});
+  EXPECT_EQ(table.dtype, DType::kBF16);
+  EXPECT_TRUE(table.data.empty());
+  EXPECT_EQ(reader.vector("norm.weight", 3), (std::vector<float>{1, 2, 3}));
+  EXPECT_NO_THROW(reader.finish());
+  EXPECT_EQ(reader.scales().describe(), "unscaled (2 weights), per row (1 weights)");
+  EXPECT_EQ(reader.scales().low, 0.5f);
+  EXPECT_EQ(reader.scales().high, 2.0f);
+  const HostWeight missing = reader.stacked({"a", "b"}, 1 << 13, 1 << 13, true);
+  EXPECT_EQ(missing.dims, (test::Shape{1 << 14, 1 << 13}));
+  EXPECT_TRUE(missing.data.empty());
+  expect_error(Code::kModelMismatch, "missing", [&] { reader.finish(); });
+
+  map["scaled.weight_scale"] = test::tensor_of({2}, {0.5f, 0.0f});
+  files = {open_tensor_file(test::source_of("f", test::safetensors_of(map)))};
+  WeightReader bad("transformer", files, Values::kShapes);
+  expect_error(Code::kCorruptFile, "scaled.weight_scale",
+               [&] { (void)bad.linear("scaled", 2, 3, false); });
+}
+
 }  // namespace
 }  // namespace octet
