@@ -24,10 +24,12 @@ EDGES = {
     "checkpoint": ["backend"],  # HostWeight, the form in which weights reach a backend
     "text": ["base"],
     "image": ["base"],
+    "lock": ["checkpoint", "text"],
     "model": ["backend", "checkpoint"],
     "diffusion": ["base"],
     "pipeline": ["model", "diffusion", "text", "backend/null"],
-    "engine": ["pipeline", "image"],
+    "engine": ["pipeline", "image", "lock"],
+    "quantize": ["engine"],
     "api": ["engine", "image"],
     "http": ["base"],
     "apps": ["engine", "api", "http"],
@@ -39,7 +41,8 @@ DEVICE_LIST = "src/engine/backend_registry.cc"
 
 # Third-party header -> the folders that may include it.
 LIBRARIES = {
-    r"nlohmann/": ["checkpoint", "text", "engine", "api", "apps"],
+    r"nlohmann/": ["checkpoint", "text", "engine", "quantize", "api", "apps"],
+    r"toml\+\+/": ["lock"],
     r"(png|jpeglib|zlib|turbojpeg)\.h|webp/": ["image"],
     r"cuda|cublas|cudnn|nccl": ["backend/cuda"],
     r"httplib": ["http"],

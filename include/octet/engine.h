@@ -7,6 +7,7 @@
 // time. Errors: octet::Error; see error.h.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,16 +23,28 @@ struct EngineOptions {
   std::string device = "auto";         // "auto", "cpu", "cuda", "cuda:1"
   std::string compute = "auto";        // "auto", "f32", "bf16", "w8a16", "fp8"
   int threads = 0;                     // CPU threads; 0: all that this process may use
+  std::string lock;                    // lock file (lock.h) that the model must match; empty: none
+};
+
+/// Bytes of one stored dtype.
+struct StoredBytes {
+  std::string dtype;  // "F8_E4M3"
+  std::uint64_t bytes = 0;
 };
 
 /// One part of the pipeline as it was loaded.
 struct ComponentInfo {
-  std::string name;          // "transformer", "text_encoder", ..., "vae"
-  std::string architecture;  // "sd3.5-large-like MMDiT, 5 blocks, width 320"
-  std::string stored;        // dtype of most of its weights in the file
-  std::string compute;       // in which numbers it computes
-  std::string reason;        // why the two differ; empty if they do not
-  std::size_t bytes = 0;     // memory held by its weights
+  std::string name;                           // "transformer", "text_encoder", ..., "vae"
+  std::string variant;                        // label of its files; empty: they carry none
+  std::string architecture;                   // "sd3.5-large-like MMDiT, 5 blocks, width 320"
+  std::string stored;                         // dtype of most of its weights in the file
+  std::string compute;                        // in which numbers it computes
+  std::string reason;                         // why the two differ; empty if they do not
+  std::size_t bytes = 0;                      // memory held by its weights
+  std::int64_t tensors = 0;                   // in its files
+  std::vector<StoredBytes> dtypes;            // most bytes first
+  std::string scales;                         // of FP8 weights: "per row (36 weights)", "none"
+  float lowest_scale = 0, highest_scale = 0;  // over all weight scales; 0: there are none
 };
 
 struct ModelInfo {

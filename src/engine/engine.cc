@@ -1,40 +1,19 @@
 #include "octet/engine.h"
 
 #include <chrono>
-#include <filesystem>
 
 #include "base/format.h"
 #include "engine/backend_registry.h"
 #include "engine/embedded.h"
+#include "engine/find_model.h"
 #include "engine/loading.h"
-#include "engine/synthetic_model.h"
+#include "engine/locking.h"
 #include "octet/error.h"
 #include "pipeline/generate.h"
 #include "pipeline/settings.h"
 
 namespace octet {
 namespace {
-
-std::unique_ptr<FileSet> find_model(const std::string& model) {
-  for (const EmbeddedModel& built_in : embedded_models()) {
-    if (model == built_in.name) return open_embedded("built-in:" + model, built_in.files);
-  }
-  if (model.starts_with(kSyntheticPrefix)) return open_synthetic(model);
-  std::error_code error;
-  if (!std::filesystem::exists(model, error)) {
-    std::string known;
-    for (const std::string& name : builtin_models()) known += " " + name;
-    throw Error(Code::kIo, "model: expected a folder or one of:" + known +
-                               "; found no such path: " + excerpt(model));
-  }
-  return open_folder(model);
-}
-
-std::string describe(const DeviceInfo& d) {
-  const std::string threads = d.kind == "cpu" ? format(", %d threads", d.threads) : "";
-  return format("%s: %s (%s%s)", d.kind.c_str(), d.name.c_str(), d.capabilities.c_str(),
-                threads.c_str());
-}
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -47,13 +26,15 @@ struct Engine::Impl {
   LoadedModel loaded;
 };
 
-Engine::Engine(const EngineOptions& options) {
+Engine::Engine(const EngineOptions& asked) {
   const auto begin = std::chrono::steady_clock::now();
+  const EngineOptions options = require_lock(asked);
   const ModelFolder folder(find_model(options.model));
-  auto [backend, remark] = choose_backend(options.device, options.threads);
+  auto backend = make_backend(options.device, options.threads);
   LoadedModel loaded = load_model(folder, *backend, options.variant, options.compute);
-  loaded.info.device = describe(backend->info());
-  if (!remark.empty()) loaded.info.device += "; " + remark;
+  const DeviceInfo device = backend->info();
+  loaded.info.device = format("%s: %s (%s, %d threads)", device.kind.c_str(), device.name.c_str(),
+                              device.capabilities.c_str(), device.threads);
   loaded.info.load_seconds = seconds_since(begin);
   impl_ = std::make_unique<Impl>(Impl{std::move(backend), std::move(loaded)});
 }

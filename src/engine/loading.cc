@@ -41,13 +41,13 @@ struct Source {
   WeightReader reader;
 };
 
-// The dtype of most bytes, or FP8 from a third on: the modulation of an FP8 transformer, half of
-// its bytes, is often kept in 16 bits.
+// The dtype of most bytes, or FP8 from a sixteenth on: the modulation of an FP8 transformer, half
+// of its bytes, is often kept in 16 bits, and so may be blocks that FP8 would cost too much.
 std::string main_dtype(const std::vector<std::pair<std::string, std::uint64_t>>& bytes) {
   std::uint64_t all = 0;
   for (const auto& [dtype, count] : bytes) all += count;
   for (const auto& [dtype, count] : bytes) {
-    if (dtype.starts_with("F8_") && count >= all / 3) return dtype;
+    if (dtype.starts_with("F8_") && count >= all / 16) return dtype;
   }
   return bytes[0].first;
 }
@@ -217,7 +217,15 @@ class ModelLoader {
     c.stored = source.stored;
     c.compute = name_of(compute);
     c.reason = reason(source, compute, backend_);
-    for (const auto& [dtype, bytes] : source.reader.dtype_bytes()) c.bytes += bytes;
+    for (const auto& [dtype, bytes] : source.reader.dtype_bytes()) {
+      c.bytes += bytes;
+      c.dtypes.push_back({.dtype = dtype, .bytes = bytes});
+    }
+    c.variant = source.variant;
+    c.tensors = source.reader.tensor_count();
+    const ScaleSummary& scales = source.reader.scales();
+    c.scales = scales.describe();
+    if (scales.high > 0) c.lowest_scale = scales.low, c.highest_scale = scales.high;
     info_.components.push_back(std::move(c));
     return model;
   }

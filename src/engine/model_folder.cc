@@ -82,7 +82,8 @@ void hash_weights(Sha256& hash, const FileSet& files, const std::string& name) {
 
 }  // namespace
 
-ModelFolder::ModelFolder(std::unique_ptr<FileSet> files) : files_(std::move(files)) {
+ModelFolder::ModelFolder(std::unique_ptr<FileSet> files, Values values)
+    : files_(std::move(files)), values_(values) {
   if (!files_->has("model_index.json")) {
     throw Error(Code::kModelMismatch,
                 files_->location() + ": expected a diffusers folder with model_index.json, found " +
@@ -120,7 +121,7 @@ WeightReader ModelFolder::open(const std::string& component, const std::string& 
   }
   TensorFiles opened;
   for (const std::string& file : it->second) opened.push_back(open_tensor_file(files_->open(file)));
-  return WeightReader(component, std::move(opened));
+  return WeightReader(component, std::move(opened), values_);
 }
 
 TokenizerFiles ModelFolder::tokenizer(const std::string& folder) const {

@@ -30,7 +30,8 @@ using Variants = std::map<std::string, std::vector<std::string>>;
 
 class ModelFolder {
  public:
-  explicit ModelFolder(std::unique_ptr<FileSet> files);
+  /// With Values::kShapes everything that `open` gives is known from headers alone.
+  explicit ModelFolder(std::unique_ptr<FileSet> files, Values values = Values::kRead);
 
   [[nodiscard]] const FileSet& files() const { return *files_; }
   /// Whether the folder holds weights of a component ("text_encoder_3").
@@ -54,6 +55,7 @@ class ModelFolder {
 
  private:
   std::unique_ptr<FileSet> files_;
+  Values values_;
 };
 
 }  // namespace octet
