@@ -18,8 +18,8 @@ export JOBS PROMPT OUT
 CONFIGURE_PRODUCT = [ -f build/build.ninja ] || cmake --preset release -DOCTET_TESTS=OFF
 CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
 
-.PHONY: help deps build cuda run test check format test-full asan tsan fuzz faults soak release-check \
-        quality golden bench clean
+.PHONY: help deps build run test check format test-full asan tsan fuzz faults soak release-check \
+        quality requantize golden bench clean
 
 help: ## list the targets
 	@echo 'make run PROMPT="a red apple on a blue background"   is the way in. All targets:'
@@ -33,11 +33,6 @@ build: ## build the program: build/octet
 	@tools/deps.sh build
 	@$(CONFIGURE_PRODUCT)
 	@ninja -C build -j $(JOBS) octet
-
-cuda: ## build the program with the CUDA backend: build-cuda/octet (needs nvcc 13)
-	@tools/deps.sh build
-	@[ -f build-cuda/build.ninja ] || cmake --preset cuda -DOCTET_TESTS=OFF
-	@ninja -C build-cuda -j $(JOBS) octet
 
 run: build ## draw PROMPT into out.png
 	@build/octet generate -o "$$OUT" $(ARGS) -- "$$PROMPT"
@@ -89,6 +84,14 @@ quality: build ## measure the pictures of the emoji model, FP8 and FP16 (trainin
 	@tools/python.sh pictures training/quality.py --engine build/octet --variant fp8 $(ARGS)
 	@tools/python.sh pictures training/quality.py --engine build/octet --variant fp16 $(ARGS)
 
+# The committed file is only read: copy the new one over it by hand where it shall change.
+requantize: build ## make the emoji model's FP8 variant again and compare it with the committed one
+	@build/octet quantize models/emoji --variant fp16 --calibration models/emoji/calibration.txt \
+	    --holdout models/emoji/holdout.txt --modulation fp8 --out build/emoji.fp8.safetensors
+	@cmp build/emoji.fp8.safetensors \
+	    models/emoji/transformer/diffusion_pytorch_model.fp8.safetensors
+	@echo "Equal to the committed file, byte for byte"
+
 golden: ## regenerate the golden fixtures with diffusers (tests/golden/README.md)
 	@tools/python.sh reference tests/golden/make_golden.py $(ARGS)
 
@@ -96,4 +99,4 @@ bench: build ## time the program against diffusers (bench/README.md)
 	@tools/python.sh reference bench/compare_diffusers.py $(ARGS)
 
 clean: ## remove everything that was built
-	rm -rf build build-asan build-tsan build-fuzz build-faults build-debug build-cuda
+	rm -rf build build-asan build-tsan build-fuzz build-faults build-debug

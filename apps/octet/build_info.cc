@@ -1,11 +1,12 @@
 #include "build_info.h"
 
 #include "base/format.h"
+#include "base/version.h"
 #include "octet_commit.h"  // written by git_commit.cmake at build time
 
 namespace octet::cli {
 
-const char* version() { return OCTET_VERSION; }
+const char* version() { return engine_version(); }
 
 const char* commit() { return kCommit; }
 

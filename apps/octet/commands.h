@@ -18,6 +18,9 @@ struct Command {
 };
 
 int run_generate(Words words);
+int run_lock(Words words);
+int run_verify(Words words);
+int run_quantize(Words words);
 int run_version(Words words);
 
 }  // namespace octet::cli

@@ -161,6 +161,8 @@ void store(const Flag& flag, const std::string& text) {
   std::visit(Store{flag, text}, flag.target);
 }
 
+bool is_not_empty(const std::string& text) { return !text.empty(); }
+
 std::string describe(std::span<const Flag> flags) {
   std::vector<std::string> groups;
   for (const Flag& flag : flags) {

@@ -47,6 +47,9 @@ struct Flag {
 /// Reads `text` as the flag's type, checks the range and stores the value.
 void store(const Flag& flag, const std::string& text);
 
+/// A rule for Flag::accepts.
+[[nodiscard]] bool is_not_empty(const std::string& text);
+
 /// The flags as help text, grouped in order of first appearance, 80 columns.
 [[nodiscard]] std::string describe(std::span<const Flag> flags);
 

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "generate_options.h"
 #include "interrupt.h"
+#include "model_command.h"
 #include "octet/error.h"
 #include "output_files.h"
 #include "picture_file.h"
@@ -56,11 +57,6 @@ FloatArray read_noise(const std::string& path) {
   }
 }
 
-ProgressDisplay::Style progress_style(const GenerateOptions& options) {
-  if (options.quiet || options.json) return ProgressDisplay::Style::kNone;
-  return stderr_is_terminal() ? ProgressDisplay::Style::kBar : ProgressDisplay::Style::kLines;
-}
-
 void print_lines(const GenerateOptions& options, const std::vector<std::string>& lines) {
   if (options.quiet || options.json) return;
   for (const std::string& line : lines) print_line(line);
@@ -72,14 +68,14 @@ void print_warnings(const GenerateOptions& options, const std::vector<std::strin
 }
 
 Engine load(const GenerateOptions& options) {
-  ProgressDisplay display(progress_style(options));
+  ProgressDisplay display(progress_style(options.quiet || options.json));
   display.note("loading " + options.engine.model + " ...");
   return Engine(options.engine);  // neither copied nor moved
 }
 
 GenerateResult draw(Engine& engine, const GenerateOptions& options,
                     const std::vector<std::string>& warnings, FloatTensors& dumped) {
-  ProgressDisplay display(progress_style(options));
+  ProgressDisplay display(progress_style(options.quiet || options.json));
   display.note("reading the prompt ...");
   GenerateHooks hooks;
   bool started = false;

@@ -3,6 +3,7 @@
 #include "diffusion/sampler.h"
 #include "diffusion/schedule.h"
 #include "generate_options.h"
+#include "model_flags.h"
 
 namespace octet::cli {
 namespace {
@@ -14,16 +15,6 @@ std::vector<std::string> names_of(const Entries& entries) {
   std::vector<std::string> names;
   for (const auto& entry : entries) names.emplace_back(entry.name);
   return names;
-}
-
-bool is_not_empty(const std::string& text) { return !text.empty(); }
-
-bool is_device(const std::string& text) {
-  if (text == "auto" || text == "cpu" || text == "cuda") return true;
-  const std::string start = "cuda:";
-  const std::string index = text.starts_with(start) ? text.substr(start.size()) : "";
-  return !index.empty() && index.size() <= 3 &&
-         index.find_first_not_of("0123456789") == std::string::npos;
 }
 
 void add_picture_flags(GenerateOptions& o, std::vector<Flag>& flags) {
@@ -158,48 +149,6 @@ void add_skip_flags(GenerateOptions& o, std::vector<Flag>& flags) {
                    .range = {.low = 0, .high = 1}});
 }
 
-void add_model_flags(GenerateOptions& o, std::vector<Flag>& flags) {
-  const char* group = "Model and machine";
-  flags.push_back({.name = "--model",
-                   .value = "PATH|NAME",
-                   .group = group,
-                   .help = "folder in the diffusers layout, or the name of a built-in model",
-                   .normal = o.engine.model,
-                   .target = &o.engine.model,
-                   .accepts = is_not_empty,
-                   .expected = "a folder or the name of a built-in model"});
-  flags.push_back({.name = "--variant",
-                   .value = "NAME",
-                   .group = group,
-                   .help = "which weights of the folder: fp8, fp16, bf16, fp32",
-                   .normal = "what is there",
-                   .target = &o.engine.variant,
-                   .accepts = is_not_empty,
-                   .expected = "the name of a variant such as fp8"});
-  flags.push_back({.name = "--device",
-                   .value = "NAME",
-                   .group = group,
-                   .help = "where to compute: auto, cpu, cuda or cuda:1",
-                   .normal = "auto",
-                   .target = &o.engine.device,
-                   .accepts = is_device,
-                   .expected = "auto, cpu, cuda or cuda:N"});
-  flags.push_back({.name = "--compute",
-                   .value = "TYPE",
-                   .group = group,
-                   .help = "which numbers to compute in",
-                   .normal = "auto",
-                   .target = &o.engine.compute,
-                   .choices = {"auto", "f32", "bf16", "w8a16", "fp8"}});
-  flags.push_back({.name = "--threads",
-                   .value = "N",
-                   .group = group,
-                   .help = "CPU threads; never changes the picture",
-                   .normal = "all that this process may use",
-                   .target = &o.engine.threads,
-                   .range = {.low = 1, .high = 1024}});
-}
-
 void add_output_flags(GenerateOptions& o, std::vector<Flag>& flags) {
   const char* group = "Output";
   flags.push_back({.name = "--output",
@@ -272,7 +221,8 @@ Examples:
 
 constexpr const char* kHelpEnd = R"(
 Exit codes: 0 done, 2 usage or invalid request, 3 model cannot be used, 4 not
-enough memory, 5 file cannot be read or written, 6 device, 130 interrupted.
+enough memory, 5 file cannot be read or written, 6 device, 7 refused by the
+lock, 130 interrupted.
 )";
 
 }  // namespace
@@ -282,7 +232,8 @@ std::vector<Flag> generate_flags(GenerateOptions& options) {
   add_picture_flags(options, flags);
   add_output_flags(options, flags);
   add_sampling_flags(options, flags);
-  add_model_flags(options, flags);
+  add_model_flags(options.engine, flags);
+  add_machine_flags(options.engine, flags);
   add_skip_flags(options, flags);
   return flags;
 }

@@ -32,6 +32,10 @@ int terminal_columns() {
 
 bool is_last(const Progress& progress) { return progress.step >= progress.steps; }
 
+double part_of(const Progress& progress) {
+  return progress.steps < 1 ? 1 : static_cast<double>(progress.step) / progress.steps;
+}
+
 }  // namespace
 
 std::string progress_text(const Progress& progress) {
@@ -42,14 +46,23 @@ std::string progress_text(const Progress& progress) {
   return text + ", " + duration_text(left) + " left";
 }
 
-std::string progress_bar(const Progress& progress, int columns) {
-  const std::string text = progress_text(progress);
+std::string progress_text(const ByteCount& count) {
+  constexpr double kGiga = 1e-9;
+  const auto done = static_cast<double>(count.done), total = static_cast<double>(count.total);
+  const double rate = count.seconds > 0 ? done / count.seconds : 0;
+  std::string text =
+      format("%.2f of %.2f GB  %.2f GB/s", done * kGiga, total * kGiga, rate * kGiga);
+  if (count.done >= count.total || rate <= 0) return text;
+  return text + ", " + duration_text((total - done) / rate) + " left";
+}
+
+std::string progress_bar(const std::string& text, double part, int columns) {
   // One column stays free: some terminals wrap when the last one is written.
   const int room = columns - 1 - static_cast<int>(text.size()) - 3;
   const int width = std::min(room, kWidestBar);
   const auto visible = static_cast<std::size_t>(std::max(columns - 1, 0));
-  if (width < kNarrowestBar || progress.steps < 1) return text.substr(0, visible);
-  const int done = std::clamp(width * progress.step / progress.steps, 0, width);
+  if (width < kNarrowestBar) return text.substr(0, visible);
+  const int done = std::clamp(static_cast<int>(width * part), 0, width);
   std::string bar = "[";
   bar.append(static_cast<std::size_t>(done), '#');
   bar.append(static_cast<std::size_t>(width - done), '.');
@@ -59,18 +72,31 @@ std::string progress_bar(const Progress& progress, int columns) {
 ProgressDisplay::~ProgressDisplay() { clear(); }
 
 void ProgressDisplay::update(const Progress& progress) {
-  if (style_ == Style::kNone || progress.stage != Stage::kDenoise) return;
+  if (progress.stage != Stage::kDenoise) return;
+  show(progress_text(progress), part_of(progress), progress.seconds);
+}
+
+void ProgressDisplay::update(const std::string& what, const ByteCount& count) {
+  constexpr double kPatience = 1;
+  if (count.seconds < kPatience) return;
+  const double part =
+      count.total > 0 ? static_cast<double>(count.done) / static_cast<double>(count.total) : 1;
+  show(what + " " + progress_text(count), part, count.seconds);
+}
+
+void ProgressDisplay::show(const std::string& text, double part, double seconds) {
+  if (style_ == Style::kNone) return;
   if (style_ == Style::kBar) {
-    const bool soon = last_drawn_ >= 0 && progress.seconds - last_drawn_ < kSecondsBetweenDraws;
-    if (soon && !is_last(progress)) return;
-    last_drawn_ = progress.seconds;
-    draw(progress_bar(progress, terminal_columns()));
+    const bool soon = last_drawn_ >= 0 && seconds - last_drawn_ < kSecondsBetweenDraws;
+    if (soon && part < 1) return;
+    last_drawn_ = seconds;
+    draw(progress_bar(text, part, terminal_columns()));
     return;
   }
-  const int tenths = progress.step * 10 / std::max(progress.steps, 1);
+  const int tenths = static_cast<int>(part * 10 + 1e-9);
   if (tenths == tenths_shown_) return;
   tenths_shown_ = tenths;
-  print_line("  " + progress_text(progress));
+  print_line("  " + text);
 }
 
 void ProgressDisplay::note(const std::string& text) {

@@ -1,5 +1,7 @@
 // octet version: what this binary is.
 
+#include "base/version.h"
+
 #include <nlohmann/json.hpp>
 
 #include "base/format.h"
@@ -27,13 +29,15 @@ std::string joined_models() {
 
 std::string version_lines() {
   const std::string at = *commit() == '\0' ? "" : format(" (commit %s)", commit());
-  return format("octet %s%s\ncompiler %s\ncpu %s\nbuilt-in models %s\n", version(), at.c_str(),
-                compiler().c_str(), instruction_set(), joined_models().c_str());
+  return format("octet %s%s\nnumerics %d\ncompiler %s\ncpu %s\nbuilt-in models %s\n", version(),
+                at.c_str(), kNumericsVersion, compiler().c_str(), instruction_set(),
+                joined_models().c_str());
 }
 
 std::string version_json() {
   const nlohmann::ordered_json json = {{"version", version()},
                                        {"commit", commit()},
+                                       {"numerics", kNumericsVersion},
                                        {"compiler", compiler()},
                                        {"instruction_set", instruction_set()},
                                        {"builtin_models", builtin_models()}};

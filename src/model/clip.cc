@@ -23,7 +23,7 @@ std::int64_t at(const std::vector<std::int64_t>& dims, std::size_t i, const std:
 }
 
 bool is_identity(const HostWeight& w) {
-  if (w.dims[0] != w.dims[1]) return false;
+  if (w.dims[0] != w.dims[1] || w.data.empty()) return false;
   std::vector<float> values(static_cast<std::size_t>(w.dims[0] * w.dims[1]));
   decode_to_f32(w.dtype, w.data.data(), values.data(), values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {

@@ -208,14 +208,22 @@ TEST(Progress, TimeLeftIsExtrapolatedFromTheMeanStep) {
             "1/100 steps  1:40 min, 2:45 h left");
 }
 
+TEST(Progress, BytesTellRateAndTimeLeft) {
+  EXPECT_EQ(cli::progress_text({.done = 1200000000, .total = 16000000000, .seconds = 1}),
+            "1.20 of 16.00 GB  1.20 GB/s, 12.3 s left");
+  EXPECT_EQ(cli::progress_text({.done = 50, .total = 50, .seconds = 0}),
+            "0.00 of 0.00 GB  0.00 GB/s");
+}
+
 TEST(Progress, BarFitsEveryWidth) {
   for (int columns = 0; columns < 200; ++columns) {
-    for (const int step : {0, 1, 10, 20, 30}) {
-      const std::string bar = cli::progress_bar({Stage::kDenoise, step, 20, 1.0}, columns);
+    for (const double part : {0.0, 0.05, 0.5, 1.0, 1.5}) {
+      const std::string bar = cli::progress_bar("5/20 steps  1.0 s", part, columns);
       EXPECT_LE(bar.size(), static_cast<std::size_t>(std::max(columns - 1, 0)));
     }
   }
-  EXPECT_EQ(cli::progress_bar({Stage::kDenoise, 5, 20, 1.0}, 60).substr(0, 10), "[######...");
+  const std::string bar = cli::progress_bar("5/20 steps  1.0 s, 3.0 s left", 0.25, 60);
+  EXPECT_EQ(bar.substr(0, 10), "[######...");
 }
 
 TEST(Interrupt, StopsWithinAStepAndWritesNothing) {

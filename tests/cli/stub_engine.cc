@@ -3,8 +3,8 @@
 // The name of the model says what happens: "emoji" works, "slow" takes 50 ms a step, "stuck" takes
 // 20 s, "loading" takes 20 s to load, "missing" and "corrupt" cannot be loaded, "huge" runs out of
 // memory, "broken" throws what is no octet::Error, "wordy" warns, "other" works and has another
-// digest. Pictures depend on seed, size and settings
-// like those of a real engine.
+// digest and differs from every lock; reading "slow" takes 20 s in 10 ms pieces. Pictures depend on
+// seed, size and settings like those of a real engine.
 
 #include <chrono>
 #include <iostream>
@@ -14,6 +14,7 @@
 #include "base/format.h"
 #include "octet/engine.h"
 #include "octet/error.h"
+#include "octet/lock.h"
 
 namespace octet {
 namespace {
@@ -144,6 +145,24 @@ GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHo
   result.activation_peak_bytes = 123456;
   if (impl_->info.name == "wordy") result.warnings = {"prompt: 90 tokens, the last 13 are ignored"};
   return result;
+}
+
+std::string lock_model(const EngineOptions& options, const ByteHook& hook) {
+  fail_to_load(options.model);
+  for (std::uint64_t i = 1; options.model == "slow" && i <= 2000; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    if (hook && !hook(i * 10000000, 20000000000)) throw Error(Code::kCancelled, "interrupted");
+  }
+  return "lock of " + options.model + " " + options.variant.value_or("(none)") + "\n";
+}
+
+LockReport verify_lock(const EngineOptions& options, bool every_byte, const ByteHook& hook) {
+  (void)lock_model(options, hook);
+  LockReport report{.differences = {}, .files = 3, .bytes = every_byte ? 2000000000U : 10U};
+  if (options.model == "other") {
+    report.differences = {"file a: size: locked 1, found 2", "variant: locked fp8, found \xff"};
+  }
+  return report;
 }
 
 std::vector<std::string> builtin_models() { return {"emoji"}; }
