@@ -18,7 +18,7 @@ export JOBS PROMPT OUT
 CONFIGURE_PRODUCT = [ -f build/build.ninja ] || cmake --preset release -DOCTET_TESTS=OFF
 CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
 
-.PHONY: help deps build run test check format test-full asan tsan fuzz faults soak release-check \
+.PHONY: help deps build cuda run test check format test-full asan tsan fuzz faults soak release-check \
         quality requantize golden bench clean
 
 help: ## list the targets
@@ -33,6 +33,11 @@ build: ## build the program: build/octet
 	@tools/deps.sh build
 	@$(CONFIGURE_PRODUCT)
 	@ninja -C build -j $(JOBS) octet
+
+cuda: ## build the program with the CUDA backend: build-cuda/octet (needs nvcc 13)
+	@tools/deps.sh build
+	@[ -f build-cuda/build.ninja ] || cmake --preset cuda -DOCTET_TESTS=OFF
+	@ninja -C build-cuda -j $(JOBS) octet
 
 run: build ## draw PROMPT into out.png
 	@build/octet generate -o "$$OUT" $(ARGS) -- "$$PROMPT"
@@ -99,4 +104,4 @@ bench: build ## time the program against diffusers (bench/README.md)
 	@tools/python.sh reference bench/compare_diffusers.py $(ARGS)
 
 clean: ## remove everything that was built
-	rm -rf build build-asan build-tsan build-fuzz build-faults build-debug
+	rm -rf build build-asan build-tsan build-fuzz build-faults build-debug build-cuda

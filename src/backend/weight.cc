@@ -1,6 +1,72 @@
 #include "backend/weight.h"
 
+#include "base/check.h"
+
 namespace octet {
+namespace {
+
+[[noreturn]] void fail(const HostWeight& w, const std::string& what) {
+  throw Error(Code::kModelMismatch, format("%s: %s", excerpt(w.name).c_str(), what.c_str()));
+}
+
+std::size_t expected_scales(const HostWeight& w) {
+  switch (w.scale_kind) {
+    case ScaleKind::kNone:
+      return 0;
+    case ScaleKind::kTensor:
+      return 1;
+    case ScaleKind::kRow:
+      return static_cast<std::size_t>(w.dims[0]);
+    case ScaleKind::kBlock:
+      break;
+  }
+  if (w.block <= 0)
+    fail(w, format("expected a positive scale block, found %lld", static_cast<long long>(w.block)));
+  const std::int64_t rows = (w.dims[0] + w.block - 1) / w.block;
+  const std::int64_t columns = (w.dims[1] + w.block - 1) / w.block;
+  return static_cast<std::size_t>(rows * columns);
+}
+
+}  // namespace
+
+void check_weight(const HostWeight& w) {
+  const bool linear = w.dims.size() == 2;
+  if (!linear && (w.dims.size() != 4 || w.dims[2] != w.dims[3])) {
+    fail(w, format("expected [out, in] or [out, in, k, k], found %zu dimensions", w.dims.size()));
+  }
+  if (!is_float(w.dtype)) fail(w, format("expected a float type, found %s", name_of(w.dtype)));
+  std::size_t count = 1;
+  for (const std::int64_t d : w.dims) {
+    if (d <= 0 || d > (std::int64_t{1} << 31)) {
+      fail(w, format("expected positive dimensions, found %lld", static_cast<long long>(d)));
+    }
+    if (__builtin_mul_overflow(count, static_cast<std::size_t>(d), &count)) {
+      fail(w, "dimensions overflow");
+    }
+  }
+  const std::size_t bytes = w.deferred.empty() ? w.data.size() : bytes_of(w.deferred);
+  if (count > bytes || count * size_of(w.dtype) != bytes) {
+    fail(w, format("expected %zu elements of %s, found %zu bytes", count, name_of(w.dtype), bytes));
+  }
+  if (w.scale.size() != expected_scales(w)) {
+    fail(w, format("expected %zu scales, found %zu", expected_scales(w), w.scale.size()));
+  }
+  if (!linear && w.scale_kind == ScaleKind::kBlock) {
+    throw Error(Code::kUnsupported,
+                format("%s: block scales on a convolution", excerpt(w.name).c_str()));
+  }
+  if (!w.bias.empty() && w.bias.size() != static_cast<std::size_t>(w.dims[0])) {
+    fail(w, format("expected %lld biases, found %zu", static_cast<long long>(w.dims[0]),
+                   w.bias.size()));
+  }
+}
+
+Compute effective_compute(const HostWeight& w, Compute compute) {
+  const bool fp8 = is_fp8(w.dtype);
+  if ((compute == Compute::kW8A16 || compute == Compute::kFP8) && !fp8) return Compute::kBF16;
+  if (compute == Compute::kFP8 && w.dims.size() == 4) return Compute::kW8A16;
+  return compute;
+}
 
 const char* name_of(Compute compute) {
   switch (compute) {

@@ -63,6 +63,12 @@ struct HostWeight {
 [[nodiscard]] std::size_t bytes_of(const Deferred& deferred);
 /// All of it, in the calling thread.
 [[nodiscard]] std::vector<std::byte> read_all(const Deferred& deferred);
+/// Throws Error(kModelMismatch) naming the weight when its parts contradict each other (dimensions,
+/// bytes, scales, bias), Error(kUnsupported) for block scales on a convolution.
+void check_weight(const HostWeight& weight);
+/// What a weight of this kind can compute in when asked for `compute`: kBF16 unless it is FP8, and
+/// convolutions have no 8-bit inputs.
+[[nodiscard]] Compute effective_compute(const HostWeight& weight, Compute compute);
 
 /// Backend-private packed form.
 struct PackedWeight {

@@ -15,6 +15,12 @@
 namespace octet {
 namespace {
 
+std::string describe(const DeviceInfo& d) {
+  const std::string threads = d.kind == "cpu" ? format(", %d threads", d.threads) : "";
+  return format("%s: %s (%s%s)", d.kind.c_str(), d.name.c_str(), d.capabilities.c_str(),
+                threads.c_str());
+}
+
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
@@ -30,11 +36,10 @@ Engine::Engine(const EngineOptions& asked) {
   const auto begin = std::chrono::steady_clock::now();
   const EngineOptions options = require_lock(asked);
   const ModelFolder folder(find_model(options.model));
-  auto backend = make_backend(options.device, options.threads);
+  auto [backend, remark] = choose_backend(options.device, options.threads);
   LoadedModel loaded = load_model(folder, *backend, options.variant, options.compute);
-  const DeviceInfo device = backend->info();
-  loaded.info.device = format("%s: %s (%s, %d threads)", device.kind.c_str(), device.name.c_str(),
-                              device.capabilities.c_str(), device.threads);
+  loaded.info.device = describe(backend->info());
+  if (!remark.empty()) loaded.info.device += "; " + remark;
   loaded.info.load_seconds = seconds_since(begin);
   impl_ = std::make_unique<Impl>(Impl{std::move(backend), std::move(loaded)});
 }

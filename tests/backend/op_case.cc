@@ -79,6 +79,7 @@ Values values_of(const HostWeight& w, bool round_bf16) {
 Tensor Bench::place(DType dtype, std::initializer_list<std::int64_t> dims, std::int64_t row_gap,
                     bool output) {
   Tensor t = make_tensor(nullptr, dtype, dims);
+  if (options_.aligned) row_gap = (row_gap + 31) / 32 * 32;
   if (t.rank > 1 && row_gap > 0) {
     std::int64_t stride = t.dim(-1) + row_gap;
     for (int i = t.rank - 2; i >= 0; --i) {
@@ -89,9 +90,10 @@ Tensor Bench::place(DType dtype, std::initializer_list<std::int64_t> dims, std::
   const std::int64_t rows = t.rows();
   const std::int64_t span = t.rank > 1 && row_gap > 0 ? rows * (t.dim(-1) + row_gap) : t.numel();
   Block& block = blocks_.emplace_back();
-  block.bytes.assign(2 * kGuard + 64 + u(span) * size_of(dtype), kPoison);
-  // An odd distance from the alignment of the memory: kernels may assume none beyond the element's.
-  t.data = block.bytes.data() + kGuard + size_of(dtype) * 3;
+  const std::size_t skew = options_.aligned ? 64 : size_of(dtype) * 3;
+  block.memory = options_.allocate(2 * kGuard + 64 + u(span) * size_of(dtype));
+  std::memset(block.memory.data(), kPoison, block.memory.size());
+  t.data = static_cast<unsigned char*>(block.memory.data()) + kGuard + skew;
   block.view = t;
   block.output = output;
   return t;
@@ -103,7 +105,7 @@ Tensor Bench::input(DType dtype, std::initializer_list<std::int64_t> dims, Layou
     const float x = uniform(layout.low, layout.high);
     encode_from_f32(dtype, &x, t.as<char>() + at, 1);
   });
-  blocks_.back().before = blocks_.back().bytes;
+  blocks_.back().before = blocks_.back().bytes();
   return t;
 }
 
@@ -115,7 +117,7 @@ Tensor Bench::in_place(DType dtype, std::initializer_list<std::int64_t> dims, La
 
 Tensor Bench::output(DType dtype, std::initializer_list<std::int64_t> dims, std::int64_t row_gap) {
   const Tensor t = place(dtype, dims, row_gap, true);
-  blocks_.back().before = blocks_.back().bytes;
+  blocks_.back().before = blocks_.back().bytes();
   return t;
 }
 
@@ -125,7 +127,7 @@ Tensor Bench::ints(std::initializer_list<std::int64_t> dims, int below) {
     const std::int32_t v = std::uniform_int_distribution<std::int32_t>(0, below - 1)(random_);
     std::memcpy(t.as<char>() + at, &v, sizeof v);
   });
-  blocks_.back().before = blocks_.back().bytes;
+  blocks_.back().before = blocks_.back().bytes();
   return t;
 }
 
@@ -135,7 +137,7 @@ Activation Bench::fp8_output(std::initializer_list<std::int64_t> dims, bool dyna
   if (!dynamic) {
     a.scale = place(DType::kF32, {}, 0, false);
     *a.scale.as<float>() = scale;
-    blocks_.back().before = blocks_.back().bytes;
+    blocks_.back().before = blocks_.back().bytes();
     return a;
   }
   const std::vector<std::int64_t> d(dims);
@@ -177,6 +179,7 @@ void Bench::expect(const Tensor& found, const Values& wanted, double relative, d
 }
 
 void Bench::expect(const Tensor& found, const Values& wanted, const Values& tolerance) {
+  backend_.synchronize();
   const Values values = values_of(found);
   ASSERT_EQ(values.size(), wanted.size());
   const double format = found.dtype == DType::kBF16  ? 0x1p-8
@@ -191,6 +194,7 @@ void Bench::expect(const Tensor& found, const Values& wanted, const Values& tole
 }
 
 void Bench::expect_fp8(const Activation& found, const Values& wanted, double tolerance) {
+  backend_.synchronize();
   const Values codes = values_of(found.data);
   const Values scales = values_of(found.scale);
   const std::size_t n = u(found.data.dim(-1));
@@ -213,15 +217,18 @@ void Bench::expect_fp8(const Activation& found, const Values& wanted, double tol
 }
 
 std::vector<unsigned char> Bench::finish() {
+  backend_.synchronize();
   std::vector<unsigned char> result;
   for (Block& block : blocks_) {
-    std::vector<unsigned char> rest = block.bytes;
+    const std::vector<unsigned char> bytes = block.bytes();
+    std::vector<unsigned char> rest = bytes;
     if (block.output) {
-      const auto start = block.view.as<unsigned char>() - block.bytes.data();
+      const auto start =
+          block.view.as<unsigned char>() - static_cast<unsigned char*>(block.memory.data());
       const std::size_t size = size_of(block.view.dtype);
       for_elements(block.view, [&](std::int64_t at) {
         for (std::size_t i = u(start + at); i < u(start + at) + size; ++i) {
-          result.push_back(block.bytes[i]);
+          result.push_back(bytes[i]);
           rest[i] = block.before[i];
         }
       });

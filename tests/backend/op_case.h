@@ -21,13 +21,31 @@ namespace octet {
 
 using reference::Values;
 
+/// How far a device may be from exact sums; the reference processor rounds once, at the end.
+struct Slack {
+  double products = 0;  // of the sum of magnitudes of a dot product's terms
+  double relative = 0;  // of the result, where it is rounded on the way
+};
+
+/// Where the operands of a case lie and what to expect of the device.
+struct BenchOptions {
+  std::function<Buffer(std::size_t)> allocate = allocate_host;  // readable by host and device
+  /// False: an odd distance from the alignment of the memory, because kernels may assume none
+  /// beyond the element's. True: rows on multiples of 32 bytes, which opens the fast paths.
+  bool aligned = false;
+  std::function<Slack(const Weight&)> slack = [](const Weight&) { return Slack{}; };
+  double attention = 0;  // added to the tolerance of BF16 attention, per unit of range
+};
+
 /// What one run of a case owns: operands in guarded memory, poisoned outputs, and the verdict.
 class Bench {
  public:
-  Bench(Backend& backend, std::uint64_t seed) : backend_(backend), random_(seed) {}
+  Bench(Backend& backend, std::uint64_t seed, BenchOptions options = {})
+      : backend_(backend), options_(std::move(options)), random_(seed) {}
 
   [[nodiscard]] Ctx ctx() { return {backend_, arena_}; }
   [[nodiscard]] Backend& backend() { return backend_; }
+  [[nodiscard]] const BenchOptions& options() const { return options_; }
 
   struct Layout {
     std::int64_t row_gap = 0;  // unused elements after each row (last dimension)
@@ -66,7 +84,12 @@ class Bench {
 
  private:
   struct Block {
-    std::vector<unsigned char> bytes, before;
+    Buffer memory;
+    std::vector<unsigned char> before;
+    [[nodiscard]] std::vector<unsigned char> bytes() const {
+      const auto* p = static_cast<const unsigned char*>(memory.data());
+      return {p, p + memory.size()};
+    }
     Tensor view;
     bool output = false;
   };
@@ -74,6 +97,7 @@ class Bench {
                bool output);
 
   Backend& backend_;
+  BenchOptions options_;
   Arena arena_{Buffer()};
   std::mt19937_64 random_;
   std::list<Block> blocks_;

@@ -1,4 +1,4 @@
-// A golden model, loaded on the CPU, and the tensors that diffusers computed from it
+// A golden model, loaded on a device, and the tensors that diffusers computed from it
 // (tests/golden/README.md).
 #pragma once
 
@@ -63,9 +63,12 @@ class GoldenTensors {
 struct GoldenModel {
   GoldenModel(const std::string& arch, const std::string& compute,
               const std::optional<std::string>& variant)
+      : GoldenModel(arch, compute, variant, make_cpu_backend({.threads = 2})) {}
+  GoldenModel(const std::string& arch, const std::string& compute,
+              const std::optional<std::string>& variant, std::unique_ptr<Backend> device)
       : tensors(arch),
         meta(nlohmann::json::parse(read_text(*open_folder(golden_folder(arch)), "meta.json"))),
-        backend(make_cpu_backend({.threads = 2})),
+        backend(std::move(device)),
         loaded(load_model(ModelFolder(open_folder(golden_folder(arch) + "/model")), *backend,
                           variant, compute)) {}
 

@@ -3,7 +3,7 @@
 
 #include "backend/ops_checked.h"
 #include "pipeline/conditioning.h"
-#include "pipeline/golden_model.h"
+#include "pipeline/golden_forward.h"
 
 namespace octet::test {
 namespace {
@@ -58,43 +58,6 @@ TEST_P(Golden, PipelineMatches) {
     close += std::fabs(dumps.at("image").values[i] - image.values[i]) <= 1.0f / 255 ? 1 : 0;
   }
   EXPECT_GE(static_cast<double>(close), 0.999 * static_cast<double>(image.values.size()));
-}
-
-// Uploads a golden tensor into the arena.
-Tensor put(Ctx ctx, const FloatArray& a) {
-  Dims dims{};
-  std::copy(a.dims.begin(), a.dims.end(), dims.begin());
-  const Tensor t = ctx.arena.tensor(DType::kF32, static_cast<int>(a.dims.size()), dims);
-  ctx.backend.upload(t, std::as_bytes(std::span(a.values)));
-  return t;
-}
-
-std::vector<float> get(Ctx ctx, const Tensor& t) {
-  std::vector<float> values(static_cast<std::size_t>(t.numel()));
-  ctx.backend.download(std::as_writable_bytes(std::span(values)), t);
-  return values;
-}
-
-// One forward of the denoiser on the golden inputs.
-std::vector<float> forward(const GoldenModel& model, const Mmdit& mmdit,
-                           std::span<const int> skip_layers) {
-  Arena arena(model.backend->allocate(std::size_t{64} << 20));
-  const Ctx ctx{*model.backend, arena};
-  const Tensor latents = put(ctx, model.tensors.get("mmdit.in.latents"));
-  const Tensor text = put(ctx, model.tensors.get("mmdit.in.prompt_embeds"));
-  const Tensor pooled = put(ctx, model.tensors.get("mmdit.in.pooled_prompt_embeds"));
-  const Tensor timestep = put(ctx, model.tensors.get("mmdit.in.timestep"));
-  const Tensor modulation = arena.tensor(DType::kF32, {latents.dim(0), mmdit.modulation_width()});
-  mmdit.modulation(ctx, modulation, timestep, pooled);
-  const Tensor out = arena.tensor(DType::kF32, latents.rank, latents.dims);
-  mmdit.forward(
-      ctx, out,
-      {.latents = latents, .text = text, .modulation = modulation, .skip_layers = skip_layers});
-  return get(ctx, out);
-}
-
-std::vector<float> forward(const GoldenModel& model, std::span<const int> skip_layers) {
-  return forward(model, model.loaded.models.mmdit, skip_layers);
 }
 
 TEST_P(Golden, OneForwardMatches) {

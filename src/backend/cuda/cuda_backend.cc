@@ -1,0 +1,170 @@
+#include "backend/cuda/cuda_backend.h"
+
+#include <cstring>
+
+#include "backend/cuda/cuda_ops.h"
+#include "backend/cuda/status.h"
+#include "base/check.h"
+
+namespace octet {
+namespace cuda {
+namespace {
+
+constexpr int kMajor = 9, kMinor = 0;  // the kernels are compiled for sm_90a alone
+
+// Why the runtime finds nothing, with what to do about it.
+[[noreturn]] void no_device(cudaError_t status) {
+  (void)cudaGetLastError();
+  int driver = 0;
+  (void)cudaDriverGetVersion(&driver);
+  std::string reason = cudaGetErrorString(status);
+  if (driver == 0) {
+    reason = "no NVIDIA driver is loaded; install one, or use --device cpu";
+  } else if (status == cudaErrorInsufficientDriver) {
+    reason = format(
+        "the driver supports CUDA %d.%d, expected %d.%d or newer; update it, or use "
+        "--device cpu",
+        driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+  } else if (status == cudaErrorNoDevice || status == cudaSuccess) {
+    reason = "no GPU is visible (CUDA_VISIBLE_DEVICES may hide it); use --device cpu";
+  }
+  throw Error(Code::kDevice, "device: cuda: " + reason);
+}
+
+int checked_device(int device) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status != cudaSuccess || count == 0) no_device(status);
+  if (device < 0 || device >= count) {
+    throw Error(Code::kDevice,
+                format("device: expected cuda:0 to cuda:%d, found cuda:%d", count - 1, device));
+  }
+  return device;
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(const CudaOptions& options) : device_(checked_device(options.device)) {
+  check(cudaGetDeviceProperties(&properties_, device_), "cudaGetDeviceProperties");
+  if (properties_.major != kMajor || properties_.minor != kMinor) {
+    throw Error(Code::kDevice,
+                format("device: %s: expected a GPU of compute capability %d.%d (Hopper), for which "
+                       "this program has kernels, found %d.%d; use --device cpu",
+                       properties_.name, kMajor, kMinor, properties_.major, properties_.minor));
+  }
+  select_device();
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a CUDA stream");
+  try {
+    workspace_ = allocate(Matmul::kWorkspaceBytes);
+    matmul_ = std::make_unique<Matmul>(workspace_.data(), properties_.name);
+  } catch (...) {
+    (void)cudaStreamDestroy(stream_);
+    throw;
+  }
+}
+
+CudaBackend::~CudaBackend() {
+  (void)cudaStreamSynchronize(stream_);
+  matmul_.reset();
+  (void)cudaStreamDestroy(stream_);
+}
+
+DeviceInfo CudaBackend::info() const {
+  DeviceInfo info;
+  info.kind = "cuda";
+  info.name = properties_.name;
+  info.capabilities =
+      format("sm_%d%d, cuBLASLt %zu", properties_.major, properties_.minor, matmul_->version());
+  std::size_t total = 0;
+  select_device();
+  check(cudaMemGetInfo(&info.memory, &total), "cudaMemGetInfo");
+  info.native_bf16 = true;
+  info.native_fp8 = true;
+  return info;
+}
+
+// The current device belongs to the thread, and a backend may move from one to another.
+void CudaBackend::select_device() const { check(cudaSetDevice(device_), "cudaSetDevice"); }
+
+cudaStream_t CudaBackend::stream() const {
+  thread_local int current = -1;
+  if (current != device_) {
+    select_device();
+    current = device_;
+  }
+  return stream_;
+}
+
+void CudaBackend::launched(const char* op) const { check(cudaGetLastError(), op); }
+
+Buffer CudaBackend::allocate(std::size_t bytes) {
+  (void)stream();
+  void* memory = nullptr;
+  if (cudaMalloc(&memory, bytes == 0 ? 1 : bytes) != cudaSuccess) {
+    const cudaError_t status = cudaGetLastError();
+    if (status != cudaErrorMemoryAllocation) check(status, "cudaMalloc");
+    std::size_t free = 0;
+    std::size_t total = 0;
+    (void)cudaMemGetInfo(&free, &total);
+    throw Error(Code::kOutOfMemory,
+                format("cuda: expected %zu MiB of free device memory, found %zu of %zu MiB; use a "
+                       "smaller request, or end other programs on this GPU (see nvidia-smi)",
+                       (bytes >> 20) + 1, free >> 20, total >> 20));
+  }
+  const int device = device_;
+  return Buffer(memory, bytes, [device](void* p) {
+    (void)cudaSetDevice(device);
+    (void)cudaFree(p);
+  });
+}
+
+void* CudaBackend::scratch(Slot slot, std::size_t bytes) {
+  Buffer& buffer = scratch_[static_cast<std::size_t>(slot)];
+  if (buffer.size() < bytes) {
+    buffer = Buffer();  // cudaFree waits for the kernels that use it
+    buffer = allocate(bytes);
+  }
+  return buffer.data();
+}
+
+Tensor CudaBackend::scratch_like(Slot slot, DType dtype, const Tensor& t) {
+  Tensor result = make_tensor(nullptr, dtype, t.rank, t.dims);
+  result.data = scratch(slot, result.bytes());
+  return result;
+}
+
+void CudaBackend::upload(const Tensor& dst, std::span<const std::byte> src) {
+  OCTET_CHECK(dst.dense() && src.size() == dst.bytes(), "[upload] %zu bytes to %s", src.size(),
+              describe(dst).c_str());
+  if (src.empty()) return;
+  check(cudaMemcpyAsync(dst.data, src.data(), src.size(), cudaMemcpyHostToDevice, stream()),
+        "copying to the device");
+}
+
+void CudaBackend::download(std::span<std::byte> dst, const Tensor& src) {
+  OCTET_CHECK(src.dense() && dst.size() == src.bytes(), "[download] %zu bytes from %s", dst.size(),
+              describe(src).c_str());
+  if (!dst.empty()) {
+    check(cudaMemcpyAsync(dst.data(), src.data, dst.size(), cudaMemcpyDeviceToHost, stream()),
+          "copying from the device");
+  }
+  synchronize();
+}
+
+void CudaBackend::synchronize() {
+  check(cudaStreamSynchronize(stream()), "waiting for the device");
+}
+
+}  // namespace cuda
+
+std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
+  return std::make_unique<cuda::CudaBackend>(options);
+}
+
+Buffer allocate_pinned(std::size_t size) {
+  void* memory = nullptr;
+  cuda::check(cudaMallocHost(&memory, size == 0 ? 1 : size), "allocating pinned memory");
+  return Buffer(memory, size, [](void* p) { (void)cudaFreeHost(p); });
+}
+
+}  // namespace octet

@@ -1,0 +1,100 @@
+// CudaBackend: the class behind make_cuda_backend(). See cuda_backend.h for what it promises.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/kernels.h"
+#include "backend/cuda/matmul.h"
+#include "backend/cuda/packed_weight.h"
+
+namespace octet::cuda {
+
+/// Device memory that grows to the largest request of its slot and is reused by the next op.
+enum class Slot : std::uint8_t {
+  kProduct,    // output of a product that still needs another pass
+  kTiming,     // output of products that are only timed
+  kWeight,     // FP8 weights as BF16
+  kScale,      // a scale per row where the file has one for all
+  kAttention,  // attention output before it is quantised
+  kScores,     // attention scores of a few query rows
+  kNorm,       // statistics
+  kCount,
+};
+
+[[nodiscard]] View view_of(const Tensor& t);
+/// Error(kInternal) for leading dimensions that need more than two strides.
+[[nodiscard]] RowView rows_of(const Tensor& t);
+[[nodiscard]] RowOutput output_of(const Activation& a);
+
+class CudaBackend final : public Backend {
+ public:
+  explicit CudaBackend(const CudaOptions& options);
+  ~CudaBackend() override;
+  CudaBackend(const CudaBackend&) = delete;
+  CudaBackend& operator=(const CudaBackend&) = delete;
+
+  [[nodiscard]] DeviceInfo info() const override;
+  [[nodiscard]] Buffer allocate(std::size_t bytes) override;
+  void upload(const Tensor& dst, std::span<const std::byte> src) override;
+  void download(std::span<std::byte> dst, const Tensor& src) override;
+  [[nodiscard]] Weight prepare(const HostWeight& weight, Compute compute) override;
+  [[nodiscard]] DType stream_dtype(Compute compute) const override {
+    return compute == Compute::kF32 ? DType::kF32 : DType::kBF16;
+  }
+  void synchronize() override;
+
+  void copy(const CopyArgs& a) override;
+  void fill(const FillArgs& a) override;
+  void to_u8(const ToU8Args& a) override;
+  void embed_tokens(const EmbedTokensArgs& a) override;
+  void timestep_embedding(const TimestepEmbeddingArgs& a) override;
+  void patchify(const PatchifyArgs& a) override;
+  void unpatchify(const UnpatchifyArgs& a) override;
+  void add_position_crop(const AddPositionCropArgs& a) override;
+  void relative_position_bias(const RelativePositionBiasArgs& a) override;
+  void quantize_fp8(const QuantizeFp8Args& a) override;
+  void linear(const LinearArgs& a) override;
+  void conv2d(const Conv2dArgs& a) override;
+  void attention(const AttentionArgs& a) override;
+  void layer_norm(const LayerNormArgs& a) override;
+  void layer_norm_modulate(const LayerNormModulateArgs& a) override;
+  void rms_norm(const RmsNormArgs& a) override;
+  void qk_norm(const QkNormArgs& a) override;
+  void group_norm(const GroupNormArgs& a) override;
+  void activation(const ActivationArgs& a) override;
+  void gated_gelu(const GatedGeluArgs& a) override;
+  void add(const AddArgs& a) override;
+  void scale_shift(const ScaleShiftArgs& a) override;
+  void linear_combination(const LinearCombinationArgs& a) override;
+
+ private:
+  void select_device() const;
+  /// The stream to launch on, with this thread bound to the device.
+  [[nodiscard]] cudaStream_t stream() const;
+  /// Throws when the launches of `op` were refused.
+  void launched(const char* op) const;
+  [[nodiscard]] void* scratch(Slot slot, std::size_t bytes);
+  [[nodiscard]] Tensor scratch_like(Slot slot, DType dtype, const Tensor& t);
+
+  // linear.cc
+  [[nodiscard]] bool tiled_conv(const Conv2dArgs& a, const PackedCudaWeight& w);  // conv.cc
+  [[nodiscard]] bool tuned_linear(const LinearArgs& a, const PackedCudaWeight& w);
+  void generic_product(const LinearArgs& a, const PackedCudaWeight& w);
+  void product_rows(const LinearArgs& a, const MatmulShape& shape, const MatmulOperands& operands);
+  // attention.cc
+  [[nodiscard]] bool composed_attention(const AttentionArgs& a, const Tensor& dst);
+
+  int device_ = 0;
+  cudaDeviceProp properties_{};
+  cudaStream_t stream_ = nullptr;
+  std::array<Buffer, static_cast<std::size_t>(Slot::kCount)> scratch_;
+  Buffer workspace_;
+  std::unique_ptr<Matmul> matmul_;
+};
+
+}  // namespace octet::cuda

@@ -1,0 +1,32 @@
+// A library opened at run time, so that one program starts with and without it.
+//
+// Looked for in the loader's own path, then in the folders of OCTET_CUDA_LIBS (separated by
+// colons), then where CUDA's installer puts it. Never closed: CUDA libraries keep threads and
+// exit handlers. Errors: Error(kDevice) that lists what was tried.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace octet::cuda {
+
+class SharedLibrary {
+ public:
+  /// `names` in order of preference, e.g. {"libcublasLt.so.13"}; `remedy` ends the error message.
+  SharedLibrary(const std::vector<std::string>& names, const std::string& remedy);
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  /// Error(kDevice) when the library lacks the symbol.
+  template <typename F>
+  void get(F*& function, const char* symbol) const {
+    function = reinterpret_cast<F*>(find(symbol));
+  }
+
+ private:
+  [[nodiscard]] void* find(const char* symbol) const;
+
+  void* handle_ = nullptr;
+  std::string path_;
+};
+
+}  // namespace octet::cuda

@@ -1,0 +1,12 @@
+// From CUDA's status codes to octet::Error.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+namespace octet::cuda {
+
+/// Throws Error(kOutOfMemory) for a failed allocation, else Error(kDevice), with the call's name
+/// and CUDA's own words. `call` names what was attempted.
+void check(cudaError_t status, const char* call);
+
+}  // namespace octet::cuda

@@ -1,0 +1,73 @@
+// The goldens of diffusers on the GPU, in every compute type. Skipped where no GPU is usable.
+#include <gtest/gtest.h>
+
+#include "backend/cuda/cuda_backend.h"
+#include "engine/embedded.h"
+#include "octet/error.h"
+#include "pipeline/golden_forward.h"
+
+// Keeps the built-in model out of a program that is carried to other machines.
+std::span<const octet::EmbeddedModel> octet::embedded_models() { return {}; }
+
+namespace octet::test {
+namespace {
+
+struct Case {
+  const char* name;
+  const char* arch;
+  std::optional<std::string> variant;
+  const char* compute;
+  const char* wanted;  // tensor of the golden file
+  double forward;      // relative L2 of one forward
+  double latents;      // of the latents after all steps; 0: not compared
+};
+
+// FP32 differs by the order of sums. BF16 keeps 8 significant bits in every stream, and the E4M3
+// rounding of inputs alone moves a forward by 2.9e-2 (see golden_test.cc).
+const Case kCases[] = {
+    {"medium3_f32", "sd3-medium", {}, "f32", "mmdit.out", 2e-5, 1e-3},
+    {"medium35_f32", "sd35-medium", {}, "f32", "mmdit.out", 2e-5, 1e-3},
+    {"large_f32", "sd35-large", "fp16", "f32", "mmdit.out", 2e-5, 1e-3},
+    {"medium3_bf16", "sd3-medium", {}, "bf16", "mmdit.out", 2e-2, 5e-2},
+    {"medium35_bf16", "sd35-medium", {}, "bf16", "mmdit.out", 2e-2, 5e-2},
+    {"large_bf16", "sd35-large", "fp16", "bf16", "mmdit.out", 2e-2, 5e-2},
+    {"large_fp8_f32", "sd35-large", "fp8", "f32", "mmdit.out.fp8_weights", 2e-5, 0},
+    {"large_w8a16", "sd35-large", "fp8", "w8a16", "mmdit.out.fp8_weights", 2e-2, 0},
+    {"large_fp8", "sd35-large", "fp8", "fp8", "mmdit.out.fp8_weights", 5e-2, 0},
+};
+
+class GoldenCuda : public ::testing::TestWithParam<Case> {};
+
+TEST_P(GoldenCuda, Matches) {
+  const Case& c = GetParam();
+  std::unique_ptr<Backend> device;
+  try {
+    device = make_cuda_backend();
+  } catch (const Error& e) {
+    GTEST_SKIP() << e.what();
+  }
+  const GoldenModel model(c.arch, c.compute, c.variant, std::move(device));
+  const double error = relative_l2(forward(model, {}), model.tensors.get(c.wanted).values);
+  std::printf("%s: one forward %.3g", c.name, error);
+  EXPECT_LE(error, c.forward);
+  if (c.latents > 0) {
+    const auto dumps = model.run(model.request());
+    const auto distance = [&](const char* name) {
+      return relative_l2(dumps.at(name).values, model.tensors.get(name).values);
+    };
+    std::printf(", text %.3g, pooled %.3g, latents %.3g, image %.3g", distance("prompt_embeds"),
+                distance("pooled_prompt_embeds"), distance("latents"), distance("image"));
+    EXPECT_EQ(dumps.at("noise").values, model.tensors.get("noise").values);
+    EXPECT_LE(distance("prompt_embeds"), c.forward);
+    EXPECT_LE(distance("pooled_prompt_embeds"), c.forward);
+    EXPECT_LE(distance("latents"), c.latents);
+    EXPECT_LE(distance("image"), c.latents);
+  }
+  std::printf("\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(Computes, GoldenCuda, ::testing::ValuesIn(kCases),
+                         [](const auto& param_info) { return std::string(param_info.param.name); });
+
+}  // namespace
+}  // namespace octet::test
