@@ -1,9 +1,9 @@
 #include "checkpoint/safetensors.h"
 
 #include <algorithm>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "base/check.h"
 
@@ -12,6 +12,28 @@ namespace {
 
 constexpr std::uint64_t kMaxHeader = std::uint64_t{100} << 20;  // the limit of the format
 constexpr std::size_t kMaxTensorRank = 8;
+constexpr std::size_t kMaxTensors = 200000;
+constexpr std::size_t kMaxName = 512;
+
+// The types of the format. Those that Octet does not compute with may be in tensors that nobody
+// reads, but their sizes are checked like all others.
+struct FormatType {
+  const char* name;
+  std::uint64_t bits;
+};
+constexpr FormatType kFormatTypes[] = {
+    {"BOOL", 8},    {"U8", 8},          {"I8", 8},          {"F8_E4M3", 8}, {"F8_E5M2", 8},
+    {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},
+    {"F16", 16},    {"BF16", 16},       {"I32", 32},        {"U32", 32},    {"F32", 32},
+    {"I64", 64},    {"U64", 64},        {"F64", 64},        {"C64", 64},    {"F4", 4},
+    {"F6_E2M3", 6}, {"F6_E3M2", 6}};
+
+const FormatType* find_type(const std::string& name) {
+  for (const FormatType& type : kFormatTypes) {
+    if (name == type.name) return &type;
+  }
+  return nullptr;
+}
 
 // Receives the header's JSON events and keeps only what a header may contain, so that a hostile
 // header cannot build a deep or huge document in memory.
@@ -48,6 +70,7 @@ class HeaderSax final : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (field_ != "dtype") return unexpected("a string");
+    if (find_type(value) == nullptr) return unexpected("the dtype " + excerpt(value));
     current_.dtype_name = value;
     current_.dtype = dtype_from_safetensors(value);
     return true;
@@ -61,7 +84,9 @@ class HeaderSax final : public nlohmann::json_sax<nlohmann::json> {
   bool key(std::string& name) override {
     if (depth_ == 2) {
       field_ = name;
-      if (in_metadata_) return true;
+      if (in_metadata_) {
+        return metadata.count(name) == 0 || unexpected(excerpt(name) + " a second time");
+      }
       if (!fields_.insert(name).second) return unexpected("a field given twice");
       if (name != "dtype" && name != "shape" && name != "data_offsets") {
         return unexpected("the field \"" + excerpt(name) + "\"");
@@ -69,9 +94,13 @@ class HeaderSax final : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     in_metadata_ = name == "__metadata__";
-    if (tensors.count(name) != 0) return unexpected("a second entry of that name");
     current_ = TensorInfo{};
     current_.name = name;
+    if (tensors.count(name) != 0) return unexpected("a second entry of that name");
+    if (in_metadata_ && std::exchange(had_metadata_, true)) return unexpected("a second one");
+    if (name.size() > kMaxName) return unexpected("a name longer than 512 bytes");
+    if (name.find('\0') != std::string::npos) return unexpected("a NUL in the name");
+    if (tensors.size() == kMaxTensors) return unexpected("more than 200000 tensors");
     offsets_.clear();
     fields_.clear();
     return true;
@@ -117,21 +146,21 @@ class HeaderSax final : public nlohmann::json_sax<nlohmann::json> {
   int depth_ = 0;
   bool in_array_ = false;
   bool in_metadata_ = false;
+  bool had_metadata_ = false;
   std::string field_;
   std::set<std::string> fields_;  // of the current entry
   TensorInfo current_;
   std::vector<std::uint64_t> offsets_;
 };
 
-// Bytes that dtype and dims need; empty on overflow.
+// Bytes that dtype and dims need; empty when they overflow or do not fill whole bytes.
 std::optional<std::uint64_t> needed_bytes(const TensorInfo& t) {
-  std::uint64_t n = size_of(*t.dtype);
+  std::uint64_t bits = find_type(t.dtype_name)->bits;
   for (const std::int64_t d : t.dims) {
-    const auto dim = static_cast<std::uint64_t>(d);
-    if (dim != 0 && n > std::numeric_limits<std::uint64_t>::max() / dim) return std::nullopt;
-    n *= dim;
+    if (__builtin_mul_overflow(bits, static_cast<std::uint64_t>(d), &bits)) return std::nullopt;
   }
-  return n;
+  if (bits % 8 != 0) return std::nullopt;
+  return bits / 8;
 }
 
 void check_tiling(const std::string& file, const std::map<std::string, TensorInfo>& tensors,
@@ -150,7 +179,7 @@ void check_tiling(const std::string& file, const std::map<std::string, TensorInf
                  excerpt(t->name).c_str(), static_cast<unsigned long long>(end),
                  static_cast<unsigned long long>(t->offset)));
     }
-    if (t->dtype && needed_bytes(*t) != t->bytes) {
+    if (needed_bytes(*t) != t->bytes) {
       throw Error(
           Code::kCorruptFile,
           format("%s: tensor \"%s\": expected the bytes of its shape and dtype %s, found %llu",

@@ -1,6 +1,7 @@
 #include "checkpoint/tensor_file.h"
 
 #include "checkpoint/gguf.h"
+#include "checkpoint/pickle.h"
 #include "checkpoint/safetensors.h"
 
 namespace octet {
@@ -30,6 +31,7 @@ std::vector<std::byte> TensorFile::read(const TensorInfo& tensor) const {
 }
 
 std::shared_ptr<const TensorFile> open_tensor_file(std::unique_ptr<ByteSource> source) {
+  if (is_pickle(*source)) refuse_pickle(source->name());
   if (is_gguf(*source)) return std::make_shared<GgufFile>(std::move(source));
   return std::make_shared<SafetensorsFile>(std::move(source));
 }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "checkpoint/pickle.h"
 
 namespace octet {
 namespace {
@@ -88,6 +89,9 @@ Choice choose_label(const Variants& all, const std::string& component, const std
 Variants require_variants(const ModelFolder& folder, const std::string& component) {
   Variants all = folder.variants(component);
   if (!all.empty()) return all;
+  for (const std::string& file : folder.files().list()) {
+    if (file.starts_with(component + "/") && is_pickle_name(file)) refuse_pickle(file);
+  }
   throw Error(Code::kModelMismatch,
               folder.files().location() + ": " + component + ": expected safetensors, found none");
 }
@@ -198,10 +202,7 @@ class ModelLoader {
   // All parts that the pipeline cannot do without, before anything is read.
   void check_parts() const {
     for (const char* part : {"transformer", "vae", "text_encoder", "text_encoder_2"}) {
-      if (folder_.has_component(part)) continue;
-      throw Error(Code::kModelMismatch,
-                  folder_.files().location() + ": " + part +
-                      ": expected a folder with safetensors weights, found none");
+      (void)require_variants(folder_, part);
     }
   }
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/sha256.h"
+#include "engine/shard_index.h"
 #include "text/json_document.h"
 
 namespace octet {
@@ -121,6 +122,9 @@ WeightReader ModelFolder::open(const std::string& component, const std::string& 
   }
   TensorFiles opened;
   for (const std::string& file : it->second) opened.push_back(open_tensor_file(files_->open(file)));
+  const std::string index =
+      find_shard_index(*files_, component + "/" + stem_of(component), variant);
+  if (!index.empty()) check_shard_index(*files_, index, it->second, opened);
   return WeightReader(component, std::move(opened), values_);
 }
 

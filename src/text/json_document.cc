@@ -1,6 +1,9 @@
 #include "text/json_document.h"
 
+#include <functional>
+#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "base/format.h"
 #include "octet/error.h"
@@ -32,6 +35,27 @@ int nesting_depth(std::string_view text) {
   return deepest;
 }
 
+/// Watches the parser for a key that an object has twice: which of the two counts is anybody's
+/// guess, so neither does.
+class UniqueKeys {
+ public:
+  explicit UniqueKeys(const std::string& file) : file_(file) {}
+
+  bool operator()(int, Value::parse_event_t event, Value& parsed) {
+    if (event == Value::parse_event_t::object_start) open_.emplace_back();
+    if (event == Value::parse_event_t::object_end) open_.pop_back();
+    if (event != Value::parse_event_t::key) return true;
+    const auto& key = parsed.get_ref<const std::string&>();
+    if (open_.back().insert(key).second) return true;
+    throw Error(Code::kCorruptFile, format("%s: %s: expected once, found twice",
+                                           excerpt(file_).c_str(), excerpt(key).c_str()));
+  }
+
+ private:
+  const std::string& file_;
+  std::vector<std::unordered_set<std::string>> open_;
+};
+
 }  // namespace
 
 Value parse(std::string_view text, const std::string& file) {
@@ -40,7 +64,8 @@ Value parse(std::string_view text, const std::string& file) {
                                            excerpt(file).c_str(), kMaxDepth));
   }
   try {
-    return Value::parse(text.begin(), text.end());
+    UniqueKeys unique(file);
+    return Value::parse(text.begin(), text.end(), std::ref(unique));
   } catch (const Value::exception& error) {
     throw Error(Code::kCorruptFile,
                 format("%s: expected valid JSON, found: %s", excerpt(file).c_str(),

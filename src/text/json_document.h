@@ -14,7 +14,8 @@ namespace octet::json {
 
 using Value = nlohmann::json;
 
-/// Parses `text`; nesting beyond 64 levels is refused. `file` names it in messages.
+/// Parses `text`; nesting beyond 64 levels and keys given twice are refused. `file` names it in
+/// messages.
 [[nodiscard]] Value parse(std::string_view text, const std::string& file);
 
 /// Throws "<file>: <field>: expected <expected>, found <value>".

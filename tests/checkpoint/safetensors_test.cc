@@ -195,6 +195,56 @@ TEST(Safetensors, NamesGivenTwice) {
   expect_refusal("\"same\"", "{" + t + "," + entry("same", "U8", "[1]", "[1,2]") + "}", 2);
 }
 
+TEST(Safetensors, MetadataGivenTwice) {
+  expect_refusal("__metadata__", R"({"__metadata__":{"a":"1","a":"2"}})");
+  expect_refusal("a second one", R"({"__metadata__":{"a":"1"},"__metadata__":{"b":"2"}})");
+  expect_refusal("a second one", R"({"__metadata__":{},"__metadata__":{}})");
+}
+
+TEST(Safetensors, NamesThatCannotBe) {
+  const auto named = [](const std::string& name) {
+    return format("{%s}", entry(name, "U8", "[0]", "[0,0]").c_str());
+  };
+  EXPECT_NO_THROW((void)open_bytes(safetensors_with_header(named(std::string(512, 'n')), 0)));
+  expect_refusal("longer than 512 bytes", named(std::string(513, 'n')));
+  expect_refusal("a NUL in the name", named("a\\u0000b"));
+  EXPECT_NO_THROW((void)open_bytes(safetensors_with_header(named(""), 0)));
+}
+
+TEST(Safetensors, TooManyTensors) {
+  std::string header = "{";
+  for (int i = 0; i < 200000; ++i) {
+    if (i > 0) header += ",";
+    header += entry(format("t%d", i), "U8", "[0]", "[0,0]");
+  }
+  EXPECT_EQ(open_bytes(safetensors_with_header(header + "}", 0)).tensors().size(), 200000u);
+  expect_refusal("more than 200000", header + "," + entry("last", "U8", "[0]", "[0,0]") + "}");
+}
+
+TEST(Safetensors, DtypesThatAreNone) {
+  for (const char* dtype : {"F33", "f32", "float32", "F8", "E4M3", "F32 "}) {
+    expect_refusal("the dtype " + std::string(dtype), one(dtype, "[0]", "[0,0]"));
+  }
+}
+
+// Also of types that Octet does not compute with.
+TEST(Safetensors, BytesOfEveryType) {
+  const std::pair<const char*, int> types[] = {
+      {"BOOL", 8},    {"U8", 8},          {"I8", 8},          {"F8_E4M3", 8}, {"F8_E5M2", 8},
+      {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},
+      {"F16", 16},    {"BF16", 16},       {"I32", 32},        {"U32", 32},    {"F32", 32},
+      {"I64", 64},    {"U64", 64},        {"F64", 64},        {"C64", 64},    {"F4", 4},
+      {"F6_E2M3", 6}, {"F6_E3M2", 6}};
+  for (const auto& [dtype, bits] : types) {
+    const auto bytes = static_cast<std::size_t>(4 * bits / 8);
+    const std::string right = one(dtype, "[2,2]", format("[0,%zu]", bytes));
+    EXPECT_NO_THROW((void)open_bytes(safetensors_with_header(right, bytes))) << dtype;
+    expect_refusal("\"blocks.0\"", one(dtype, "[2,3]", format("[0,%zu]", bytes)), bytes);
+  }
+  expect_refusal("\"blocks.0\"", one("F4", "[3]", "[0,1]"), 1);
+  expect_refusal("\"blocks.0\"", one("F4", "[3]", "[0,2]"), 2);
+}
+
 TEST(Safetensors, NumbersThatCannotBe) {
   for (const char* number : {"-1", "1.0", "1e3", "0.5", "-0", "18446744073709551616",
                              "281474976710657", "99999999999999999999999999"}) {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "checkpoint/pickle.h"
 #include "support/errors.h"
 #include "support/tensors.h"
 #include "tensor/float_formats.h"
@@ -42,6 +43,34 @@ TEST(TensorFile, DestinationsOfAnotherSizeAreABug) {
   test::expect_error(Code::kInternal, "destination", [&] {
     file->read_rows(file->tensors().at("a"), {.first = 0, .count = 1}, bytes);
   });
+}
+
+TEST(TensorFile, PicklesAreRefusedByWhatTheyHold) {
+  const auto open = [](const std::string& start) {
+    test::Bytes bytes = test::bytes_of(start);
+    bytes.resize(300, std::byte{'}'});
+    return open_tensor_file(test::source_of("w.safetensors", bytes));
+  };
+  for (const char* pickle :
+       {"PK\x03\x04zip of torch", "\x80\x02}q\x01", "\x80\x04\x95\x10", "\x80\x05."}) {
+    test::expect_error(Code::kUnsupported, "Python pickle", [&] { (void)open(pickle); });
+    test::expect_error(Code::kUnsupported, "save_file", [&] { (void)open(pickle); });
+  }
+  // 0x280 bytes of header: begins with the same two bytes as a pickle.
+  const std::string header = "{}" + std::string(0x280 - 2, ' ');
+  const test::Bytes sound = test::safetensors_with_header(header, 0);
+  ASSERT_EQ(sound[0], std::byte{0x80});
+  ASSERT_EQ(sound[1], std::byte{2});
+  EXPECT_NO_THROW((void)open_tensor_file(test::source_of("f", sound)));
+}
+
+TEST(TensorFile, NamesOfPickles) {
+  for (const char* name : {"a.bin", "x/model.ckpt", "b.pt", "c.pth", "d.pkl"}) {
+    EXPECT_TRUE(is_pickle_name(name)) << name;
+  }
+  for (const char* name : {"a.safetensors", "bin", "a.gguf", "pt"}) {
+    EXPECT_FALSE(is_pickle_name(name)) << name;
+  }
 }
 
 }  // namespace

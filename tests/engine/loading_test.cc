@@ -216,8 +216,60 @@ TEST(Loading, ShardsAreReadTogether) {
   files[stem + "1-of-00002.safetensors"] = test::safetensors_of(first);
   files[stem + "2-of-00002.safetensors"] = test::safetensors_of(second);
   EXPECT_EQ(load(files).models.mmdit.config().depth, 2);
-  files.erase(stem + "2-of-00002.safetensors");
-  expect_error(Code::kModelMismatch, "transformer", [&] { (void)load(files); });
+  Files half = files;
+  half.erase(stem + "2-of-00002.safetensors");
+  expect_error(Code::kModelMismatch, "transformer", [&] { (void)load(half); });
+}
+
+TEST(Loading, ShardsAreWhatTheIndexLists) {
+  const std::string stem = "transformer/diffusion_pytorch_model";
+  const test::TensorMap all = test::as_dtype(test::mmdit_tensors({}), DType::kF16);
+  const auto with_index = [&](const std::string& shard, const std::string& more = "",
+                              const std::string& without = "") {
+    Files files = plain();
+    std::string text = "{\"weight_map\": {";
+    for (const auto& [name, tensor] : all) {
+      if (name == without) continue;
+      text += (text.back() == '{' ? "\"" : ", \"") + name + "\": \"" + shard + "\"";
+    }
+    files[stem + ".safetensors.index.json"] = bytes_of(text + more + "}}");
+    return files;
+  };
+  const std::string file = "diffusion_pytorch_model.safetensors";
+  EXPECT_NO_THROW((void)load(with_index(file)));
+  for (const char* bad : {"../vae/x", "/etc/passwd", "a/b", "", ".", "..", "a\\\\b", "a\\u0000"}) {
+    expect_error(Code::kCorruptFile, "name of a file in the same folder",
+                 [&] { (void)load(with_index(bad)); });
+  }
+  expect_error(Code::kModelMismatch, "also transformer/", [&] { (void)load(with_index("other")); });
+  expect_error(Code::kModelMismatch, "expected shard transformer/other",
+               [&] { (void)load(with_index(file, ", \"x\": \"other\"")); });
+  expect_error(Code::kModelMismatch, "expected tensor \"x\"",
+               [&] { (void)load(with_index(file, ", \"x\": \"" + file + "\"")); });
+  const std::string last = all.rbegin()->first;
+  expect_error(Code::kModelMismatch, "also \"" + last + "\"",
+               [&] { (void)load(with_index(file, "", last)); });
+  expect_error(Code::kCorruptFile, "expected once, found twice", [&] {
+    (void)load(with_index(file, ", \"" + all.begin()->first + "\": \"" + file + "\""));
+  });
+  for (const char* bad : {"", "[]", "{}", "{\"weight_map\": []}", "{\"weight_map\": {\"a\": 1}}"}) {
+    Files files = plain();
+    files[stem + ".safetensors.index.json"] = bytes_of(bad);
+    expect_error(Code::kCorruptFile, "index.json", [&] { (void)load(files); });
+  }
+  Files files = with_index(file);
+  files.erase(stem + ".safetensors.index.json");
+  files[stem + ".safetensors.index.fp16.json"] = bytes_of("{}");
+  EXPECT_NO_THROW((void)load(files)) << "the index of another variant";
+}
+
+TEST(Loading, PicklesAreRefusedWithTheWayToConvert) {
+  Files files = plain();
+  files["vae/diffusion_pytorch_model.bin"] = files["vae/diffusion_pytorch_model.safetensors"];
+  EXPECT_NO_THROW((void)load(files)) << "beside safetensors it is not looked at";
+  files.erase("vae/diffusion_pytorch_model.safetensors");
+  expect_error(Code::kUnsupported, "vae/diffusion_pytorch_model.bin: expected safetensors",
+               [&] { (void)load(files); });
 }
 
 TEST(Loading, DigestSeesEveryFileThatMatters) {

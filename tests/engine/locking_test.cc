@@ -102,7 +102,7 @@ TEST_F(Locked, HeadersOfWeights) {
   test::Bytes& bytes = files_[kFp8];
   const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::size_t at = text.find("F8_E4M3");
-  bytes[at + 3] = std::byte{'5'}, bytes[at + 5] = std::byte{'2'};  // F8_E5M2
+  bytes[at + 4] = std::byte{'5'}, bytes[at + 6] = std::byte{'2'};  // F8_E5M2
   folder_.write("model/" + kFp8, bytes);
   expect_difference("header sha256: locked ");
   expect_difference("found F16 ");  // the dtype map: no F8_E5M2 before
