@@ -18,6 +18,7 @@ struct Command {
 };
 
 int run_generate(Words words);
+int run_inspect(Words words);
 int run_lock(Words words);
 int run_verify(Words words);
 int run_quantize(Words words);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr Command kCommands[] = {
     {"generate", "draw pictures from a description", run_generate},
+    {"inspect", "say what a model is, without loading it", run_inspect},
     {"lock", "write down what a model consists of", run_lock},
     {"quantize", "make or judge an FP8 variant of a model", run_quantize},
     {"verify", "compare a model with its lock", run_verify},

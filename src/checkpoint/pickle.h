@@ -1,7 +1,8 @@
 // Recognising Python pickles (.bin, .ckpt, .pt), which are programs and not data: loading one runs
 // what it says. Octet has no code for them at all.
 //
-// Errors: Error(kUnsupported) with the reason and the way to convert. Thread-safety: pure functions.
+// Errors: Error(kUnsupported) with the reason and the way to convert. Thread-safety: pure
+// functions.
 #pragma once
 
 #include <string>

@@ -171,6 +171,16 @@ std::string describe(const Vae& m) {
                 static_cast<long long>(m.spatial_factor()));
 }
 
+/// What has been loaded so far.
+struct Parts {
+  std::optional<Mmdit> mmdit;
+  std::optional<ClipTokenizer> clip_l_tokenizer, clip_g_tokenizer;
+  std::optional<T5Tokenizer> t5_tokenizer;
+  std::optional<ClipTextEncoder> clip_l, clip_g;
+  std::optional<T5Encoder> t5;
+  std::optional<Vae> vae;
+};
+
 /// Loads components one after the other and keeps the account of them.
 class ModelLoader {
  public:
@@ -179,23 +189,25 @@ class ModelLoader {
 
   LoadedModel load(const std::string& compute) {
     check_parts();
-    const Choice choice = choose_transformer(folder_, asked_);
-    Source transformer = open_source(folder_, "transformer", choice.variant, choice.precision);
-    const Compute main = transformer_compute(compute, transformer, backend_);
-    part_compute_ = main == Compute::kF32 ? Compute::kF32 : Compute::kBF16;
-    info_.variant = transformer.variant;
-    Mmdit mmdit = component<Mmdit>(transformer, main);
-    Models models{.text = load_text(),
-                  .mmdit = std::move(mmdit),
-                  .vae = load_part<Vae>("vae", folder_.vae_options()),
-                  .defaults = {}};
-    models.defaults = folder_.defaults(models.mmdit.config());
-    check_fit(models);
-    limit_t5_length(models);
-    info_.name = folder_.name();
-    info_.path = folder_.files().location();
-    info_.digest = folder_.digest(weight_files_);
-    return {.models = std::move(models), .info = std::move(info_), .transformer_compute = main};
+    load_parts(compute, [](auto&& step) { step(); });
+    LoadedModel model = assemble();
+    model.info.digest = folder_.digest(weight_files_);
+    return model;
+  }
+
+  LoadAttempt attempt(const std::string& compute) {
+    LoadAttempt a;
+    const auto keep_going = [&](auto&& step) {
+      try {
+        step();
+      } catch (const Error& error) {
+        a.problems.emplace_back(error.what());
+      }
+    };
+    load_parts(compute, keep_going);
+    a.info = info_;
+    if (a.problems.empty()) keep_going([&] { a.model = assemble(); });
+    return a;
   }
 
  private:
@@ -204,6 +216,57 @@ class ModelLoader {
     for (const char* part : {"transformer", "vae", "text_encoder", "text_encoder_2"}) {
       (void)require_variants(folder_, part);
     }
+  }
+
+  // `run` is given one step for each part and decides what an error does.
+  template <typename Run>
+  void load_parts(const std::string& compute, const Run& run) {
+    Parts& p = parts_;
+    run([&] { p.mmdit = load_transformer(compute); });
+    run([&] { p.clip_l_tokenizer = ClipTokenizer::load(folder_.tokenizer("tokenizer")); });
+    run([&] { p.clip_g_tokenizer = ClipTokenizer::load(folder_.tokenizer("tokenizer_2")); });
+    run([&] {
+      p.clip_l = load_part<ClipTextEncoder>("text_encoder",
+                                            folder_.clip_options("text_encoder", Act::kQuickGelu));
+    });
+    run([&] {
+      p.clip_g = load_part<ClipTextEncoder>("text_encoder_2",
+                                            folder_.clip_options("text_encoder_2", Act::kGeluErf));
+    });
+    if (folder_.has_component("text_encoder_3")) {
+      run([&] { p.t5_tokenizer = T5Tokenizer::load(folder_.tokenizer("tokenizer_3")); });
+      run([&] { p.t5 = load_part<T5Encoder>("text_encoder_3", folder_.t5_options()); });
+    }
+    run([&] { p.vae = load_part<Vae>("vae", folder_.vae_options()); });
+  }
+
+  // Of parts that are all there.
+  LoadedModel assemble() {
+    Parts& p = parts_;
+    Models models{.text = {.clip_l_tokenizer = std::move(*p.clip_l_tokenizer),
+                           .clip_g_tokenizer = std::move(*p.clip_g_tokenizer),
+                           .t5_tokenizer = std::move(p.t5_tokenizer),
+                           .clip_l = std::move(*p.clip_l),
+                           .clip_g = std::move(*p.clip_g),
+                           .t5 = std::move(p.t5)},
+                  .mmdit = std::move(*p.mmdit),
+                  .vae = std::move(*p.vae),
+                  .defaults = {}};
+    models.defaults = folder_.defaults(models.mmdit.config());
+    check_fit(models);
+    limit_t5_length(models);
+    info_.name = folder_.name();
+    info_.path = folder_.files().location();
+    return {.models = std::move(models), .info = std::move(info_), .transformer_compute = main_};
+  }
+
+  Mmdit load_transformer(const std::string& compute) {
+    const Choice choice = choose_transformer(folder_, asked_);
+    Source transformer = open_source(folder_, "transformer", choice.variant, choice.precision);
+    main_ = transformer_compute(compute, transformer, backend_);
+    part_compute_ = main_ == Compute::kF32 ? Compute::kF32 : Compute::kBF16;
+    info_.variant = transformer.variant;
+    return component<Mmdit>(transformer, main_);
   }
 
   template <typename Model, typename... Options>
@@ -238,22 +301,6 @@ class ModelLoader {
     // Encoders and VAE never round their inputs to 8 bits, but their weights may be stored so.
     const bool keep_fp8 = part_compute_ == Compute::kBF16 && stored_fp8(source);
     return component<Model>(source, keep_fp8 ? Compute::kW8A16 : part_compute_, options);
-  }
-
-  TextModels load_text() {
-    TextModels t{.clip_l_tokenizer = ClipTokenizer::load(folder_.tokenizer("tokenizer")),
-                 .clip_g_tokenizer = ClipTokenizer::load(folder_.tokenizer("tokenizer_2")),
-                 .t5_tokenizer = {},
-                 .clip_l = load_part<ClipTextEncoder>(
-                     "text_encoder", folder_.clip_options("text_encoder", Act::kQuickGelu)),
-                 .clip_g = load_part<ClipTextEncoder>(
-                     "text_encoder_2", folder_.clip_options("text_encoder_2", Act::kGeluErf)),
-                 .t5 = {}};
-    if (folder_.has_component("text_encoder_3")) {
-      t.t5_tokenizer = T5Tokenizer::load(folder_.tokenizer("tokenizer_3"));
-      t.t5 = load_part<T5Encoder>("text_encoder_3", folder_.t5_options());
-    }
-    return t;
   }
 
   static void require_fit(const char* a, std::int64_t expected, const char* b, std::int64_t found) {
@@ -300,7 +347,8 @@ class ModelLoader {
   const ModelFolder& folder_;
   Backend& backend_;
   const std::optional<std::string>& asked_;
-  Compute part_compute_ = Compute::kF32;
+  Compute main_ = Compute::kBF16, part_compute_ = Compute::kBF16;
+  Parts parts_;
   ModelInfo info_;
   std::vector<std::string> weight_files_;
 };
@@ -310,6 +358,11 @@ class ModelLoader {
 LoadedModel load_model(const ModelFolder& folder, Backend& backend,
                        const std::optional<std::string>& variant, const std::string& compute) {
   return ModelLoader(folder, backend, variant).load(compute);
+}
+
+LoadAttempt try_load_model(const ModelFolder& folder, Backend& backend,
+                           const std::optional<std::string>& variant, const std::string& compute) {
+  return ModelLoader(folder, backend, variant).attempt(compute);
 }
 
 }  // namespace octet

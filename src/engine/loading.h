@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "backend/backend.h"
 #include "engine/model_folder.h"
@@ -23,5 +24,16 @@ struct LoadedModel {
 [[nodiscard]] LoadedModel load_model(const ModelFolder& folder, Backend& backend,
                                      const std::optional<std::string>& variant,
                                      const std::string& compute);
+
+/// Loading that goes on after an error, to find all that would refuse the model.
+struct LoadAttempt {
+  ModelInfo info;                     // of the parts that could be loaded; without digest
+  std::vector<std::string> problems;  // one message for each part, or of parts that do not fit
+  std::optional<LoadedModel> model;   // when there are no problems
+};
+
+[[nodiscard]] LoadAttempt try_load_model(const ModelFolder& folder, Backend& backend,
+                                         const std::optional<std::string>& variant,
+                                         const std::string& compute);
 
 }  // namespace octet

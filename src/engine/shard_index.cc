@@ -42,8 +42,9 @@ WeightMap read_index(const FileSet& files, const std::string& index) {
 
 [[noreturn]] void refuse(const std::string& index, const std::string& what,
                          const std::string& found) {
-  throw Error(Code::kModelMismatch, format("%s: expected %s, found %s", index.c_str(),
-                                           excerpt(what, 200).c_str(), excerpt(found, 200).c_str()));
+  throw Error(Code::kModelMismatch,
+              format("%s: expected %s, found %s", index.c_str(), excerpt(what, 200).c_str(),
+                     excerpt(found, 200).c_str()));
 }
 
 }  // namespace
@@ -51,8 +52,8 @@ WeightMap read_index(const FileSet& files, const std::string& index) {
 std::string find_shard_index(const FileSet& files, const std::string& stem,
                              const std::string& variant) {
   const std::string label = variant.empty() ? "" : "." + variant;
-  for (const std::string& name : {stem + ".safetensors.index" + label + ".json",
-                                  stem + label + ".safetensors.index.json"}) {
+  for (const std::string& name :
+       {stem + ".safetensors.index" + label + ".json", stem + label + ".safetensors.index.json"}) {
     if (files.has(name)) return name;
   }
   return "";

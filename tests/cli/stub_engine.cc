@@ -14,6 +14,7 @@
 #include "base/format.h"
 #include "octet/engine.h"
 #include "octet/error.h"
+#include "octet/inspect.h"
 #include "octet/lock.h"
 
 namespace octet {
@@ -145,6 +146,20 @@ GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHo
   result.activation_peak_bytes = 123456;
   if (impl_->info.name == "wordy") result.warnings = {"prompt: 90 tokens, the last 13 are ignored"};
   return result;
+}
+
+ModelInspection inspect_model(const EngineOptions& options) {
+  ModelInspection i;
+  i.model = Engine(options).model();
+  i.model.components[0].dtypes = {{.dtype = "F8_E4M3", .bytes = 3000000000}};
+  i.model.components[0].scales = "per row (3 weights)";
+  i.model.components[0].lowest_scale = 0.5F;
+  i.model.components[0].highest_scale = 2;
+  i.layout = "diffusers folder";
+  i.memory = {{.side = 512, .device = "cpu", .activations = 1, .none = 4, .text = 3, .all = 2},
+              {.side = 1024, .device = "cpu", .problem = "width: too large"}};
+  if (options.model == "other") i.problems = {"vae: \xff damaged", "tokenizer: missing"};
+  return i;
 }
 
 std::string lock_model(const EngineOptions& options, const ByteHook& hook) {

@@ -1,0 +1,111 @@
+#include <algorithm>
+
+#include "backend/null/null_backend.h"
+#include "base/format.h"
+#include "engine/find_model.h"
+#include "engine/loading.h"
+#include "octet/error.h"
+#include "octet/inspect.h"
+#include "pipeline/generate.h"
+#include "pipeline/settings.h"
+
+namespace octet {
+namespace {
+
+constexpr int kSides[] = {512, 1024, 1536};
+
+struct Target {
+  const char* device;
+  DType stream;  // dtype of tensors between layers there
+  bool native_fp8;
+};
+constexpr Target kTargets[] = {{"cpu", DType::kF32, false}, {"cuda", DType::kBF16, true}};
+
+bool stores_fp8(const ModelInfo& model) {
+  return std::any_of(model.components.begin(), model.components.end(), [](const auto& c) {
+    return c.name == "transformer" && c.stored.starts_with("F8_");
+  });
+}
+
+bool is_text(const ComponentInfo& c) { return c.name.starts_with("text_encoder"); }
+
+MemoryEstimate estimate(const LoadedModel& loaded, const Target& target, int side) {
+  MemoryEstimate e{.side = side, .device = target.device};
+  try {
+    const GenerateRequest request{
+        .prompt = "x", .negative_prompt = "x", .steps = 1, .seed = 1, .width = side, .height = side};
+    const UsedSettings settings = resolve_settings(request, loaded.models);
+    e.activations = plan_activations(loaded.models, request, settings, target.stream);
+  } catch (const Error& error) {
+    e.problem = error.what();
+    return e;
+  }
+  std::uint64_t text = 0, rest = 0, largest = 0;
+  for (const ComponentInfo& c : loaded.info.components) {
+    (is_text(c) ? text : rest) += c.bytes;
+    largest = std::max<std::uint64_t>(largest, c.bytes);
+  }
+  e.none = text + rest + e.activations;
+  e.text = std::max(text, rest) + e.activations;
+  e.all = largest + e.activations;
+  return e;
+}
+
+// Models keep the dtypes of the backend that they were loaded for.
+void add_estimates(ModelInspection& i, const ModelFolder& folder, const EngineOptions& options,
+                   const Target& target) {
+  const auto null = make_null_backend({.stream = target.stream});
+  const bool fp8 = target.native_fp8 && options.compute == "auto" && stores_fp8(i.model);
+  const LoadAttempt attempt =
+      try_load_model(folder, *null, options.variant, fp8 ? "fp8" : options.compute);
+  for (const int side : kSides) i.memory.push_back(estimate(attempt.model.value(), target, side));
+}
+
+std::string told_by(const MmditConfig& c) {
+  const auto dual = std::count(c.dual.begin(), c.dual.end(), true);
+  std::string text = format(
+      "tensor shapes: %lld blocks of width %lld, q/k norms %s, %lld blocks with a second attention, "
+      "%lld latent channels, position table of side %lld",
+      static_cast<long long>(c.depth), static_cast<long long>(c.width), c.qk_norm ? "yes" : "no",
+      static_cast<long long>(dual), static_cast<long long>(c.in_channels),
+      static_cast<long long>(c.position_side));
+  if (c.qk_norm && dual == 0) text += "; Large and Large Turbo have the same shapes";
+  return text;
+}
+
+void add_notes(ModelInspection& i) {
+  for (const ComponentInfo& c : i.model.components) {
+    if (c.scales.find("unscaled") == std::string::npos) continue;
+    i.notes.push_back(c.name +
+                      ": FP8 weights without a scale: a plain cast, or a scaled file that lost its "
+                      "scales? Decided at load: codes of 224 and above are refused");
+  }
+}
+
+}  // namespace
+
+ModelInspection inspect_model(const EngineOptions& options) {
+  const ModelFolder folder(find_model(options.model), Values::kShapes);
+  const auto null = make_null_backend({});
+  LoadAttempt attempt = try_load_model(folder, *null, options.variant, options.compute);
+  ModelInspection i;
+  i.layout = "diffusers folder";
+  for (const std::string& file : folder.files().list()) {
+    i.files += 1;
+    i.bytes += folder.files().open(file)->size();
+  }
+  i.problems = std::move(attempt.problems);
+  i.model = attempt.model ? attempt.model->info : attempt.info;
+  i.model.path = folder.files().location();
+  i.model.name = folder.name();
+  for (const ComponentInfo& c : i.model.components) {
+    if (c.name == "transformer") i.architecture = c.architecture;
+  }
+  add_notes(i);
+  if (!attempt.model) return i;
+  i.told_by = told_by(attempt.model->models.mmdit.config());
+  for (const Target& target : kTargets) add_estimates(i, folder, options, target);
+  return i;
+}
+
+}  // namespace octet
