@@ -79,7 +79,7 @@ for name in "${names[@]}"; do
   else
     seen=$(sed -n 's/.*\*\*\*\(Failed\|Timeout\|Exception\).*//;s/^\t *[0-9]* - \(.*\) (.*/\1/p' \
       "$work/test.log" | sort -u | tr '\n' ' ')
-    case=$(sed -n 's/.*\[  FAILED  \] \([^ ,]*\).*/\1/p' "$work/test.log" | head -n 1)
+    case=$(sed -n '/.*\[  FAILED  \] \([^ ,]*\).*/{s//\1/p;q}' "$work/test.log")
     echo "faults: $name: seen by ${seen% } (${case:-no gtest case}), $((SECONDS - begin)) s"
   fi
   (cd "$tree" && git apply -R -C2 "$patch")
