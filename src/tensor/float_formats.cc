@@ -136,7 +136,7 @@ std::uint8_t f32_to_e5m2(float value) { return encode_fp8(kE5M2, value, 0x7B, 0x
 void decode_to_f32(DType dtype, const void* source, float* destination, std::size_t count) {
   switch (dtype) {
     case DType::kF32:
-      std::memcpy(destination, source, count * sizeof(float));
+      if (count > 0) std::memcpy(destination, source, count * sizeof(float));  // else null, perhaps
       return;
     case DType::kF16:
       return decode_loop<std::uint16_t>(source, destination, count, f16_to_f32);
@@ -156,7 +156,7 @@ void decode_to_f32(DType dtype, const void* source, float* destination, std::siz
 void encode_from_f32(DType dtype, const float* source, void* destination, std::size_t count) {
   switch (dtype) {
     case DType::kF32:
-      std::memcpy(destination, source, count * sizeof(float));
+      if (count > 0) std::memcpy(destination, source, count * sizeof(float));  // else null, perhaps
       return;
     case DType::kF16:
       return encode_loop<std::uint16_t>(source, destination, count, f32_to_f16);
