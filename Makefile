@@ -86,8 +86,10 @@ release-check: ## both commands of the README in a fresh Debian 12 root (needs r
 	@tools/clean_room.sh
 
 quality: build ## measure the pictures of the emoji model, FP8 and FP16 (training/quality.py)
+	@tools/deps.sh quality
+	@[ -f training/work/atlas.npz ] || tools/python.sh pictures training/glyphs.py
 	@tools/python.sh pictures training/quality.py --engine build/octet --variant fp8 $(ARGS)
-	@tools/python.sh pictures training/quality.py --engine build/octet --variant fp16 $(ARGS)
+	@tools/python.sh pictures training/quality.py --engine build/octet --variant fp16 --kinds name $(ARGS)
 
 # The committed file is only read: copy the new one over it by hand where it shall change.
 requantize: build ## make the emoji model's FP8 variant again and compare it with the committed one

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that a kind of work needs: deps.sh build|test|check|full.
-# Each kind contains the ones before it. Does nothing, quickly, when all are there.
+# Installs the Debian packages that a kind of work needs: deps.sh build|test|check|full|quality.
+# Each of the first four contains the ones before it; quality contains build. Does nothing, quickly,
+# when all are there.
 set -euo pipefail
 
 kind=${1:-test}
@@ -9,13 +10,15 @@ build=(g++ cmake ninja-build libpng-dev libjpeg62-turbo-dev libwebp-dev zlib1g-d
 test=(libgtest-dev libopenblas-dev)
 check=(git clang-format clang-tidy python3)
 full=(clang-16 libclang-rt-16-dev)
+quality=(python3-venv fonts-noto-color-emoji unicode-cldr-core)
 
 case "$kind" in
   build) want=("${build[@]}") ;;
   test) want=("${build[@]}" "${test[@]}") ;;
   check) want=("${build[@]}" "${test[@]}" "${check[@]}") ;;
   full) want=("${build[@]}" "${test[@]}" "${check[@]}" "${full[@]}") ;;
-  *) echo "deps.sh: expected build, test, check or full, found '$kind'" >&2; exit 2 ;;
+  quality) want=("${build[@]}" "${quality[@]}") ;;
+  *) echo "deps.sh: expected build, test, check, full or quality, found '$kind'" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs a Python script in a virtual environment of its own: python.sh reference|pictures SCRIPT...
 # "reference" has diffusers and transformers (several GB; goldens, benchmarks), "pictures" only what
-# reads pictures. Versions are those of tests/golden/requirements.txt.
+# reads pictures and fonts. Versions: tests/golden/requirements.txt, training/requirements.txt.
 # OCTET_PYTHON names an interpreter that has everything, and then nothing is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,9 +13,12 @@ venv=.venv-$kind
 if [ ! -e "$venv/complete" ]; then
   python3 -m venv "$venv" || {
     echo "python.sh: needs Debian's python3-venv: apt-get install python3-venv" >&2; exit 6; }
-  pattern=.
-  [ "$kind" = reference ] || pattern='^(numpy|pillow)=='
-  grep -E "$pattern" tests/golden/requirements.txt >"$venv/requirements.txt"
+  case $kind in
+    reference) cp tests/golden/requirements.txt "$venv/" ;;
+    pictures) grep -E '^(numpy|pillow|fonttools)==' training/requirements.txt \
+      >"$venv/requirements.txt" ;;
+    *) echo "python.sh: expected reference or pictures, found '$kind'" >&2; exit 2 ;;
+  esac
   "$venv/bin/pip" install --quiet -r "$venv/requirements.txt"
   touch "$venv/complete"
 fi
