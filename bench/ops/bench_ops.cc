@@ -106,11 +106,14 @@ class Report {
 };
 
 // The tile kernel on operands that stay in the first-level cache, on all threads: as close to the
-// peak of the multiply-add units as this code can come.
+// peak of the multiply-add units as this code can come; that of BF16 pairs where they exist.
 double measure_peak(CpuIsa isa, int threads) {
-  const cpu::Kernels& k = isa == CpuIsa::kAvx512 ? cpu::avx512_kernels()
-                          : isa == CpuIsa::kAvx2 ? cpu::avx2_kernels()
-                                                 : cpu::generic_kernels();
+  const cpu::Kernels& k = isa == CpuIsa::kAvx512Bf16 ? cpu::avx512bf16_kernels()
+                          : isa == CpuIsa::kAvx512   ? cpu::avx512_kernels()
+                          : isa == CpuIsa::kAvx2     ? cpu::avx2_kernels()
+                                                     : cpu::generic_kernels();
+  const bool pairs = k.gemm_pairs != nullptr;
+  const auto gemm = pairs ? k.gemm_pairs : k.gemm_tile;
   ThreadPool pool(threads);
   constexpr std::int64_t kDepth = 1 << 16;
   const auto run = [&] {
@@ -118,23 +121,24 @@ double measure_peak(CpuIsa isa, int threads) {
       alignas(64) float a[cpu::kMaxTileRows * 16] = {};
       alignas(64) float b[cpu::kMaxPanel] = {};
       alignas(64) float c[cpu::kMaxTileRows * cpu::kMaxPanel] = {};
-      k.gemm_tile({.a = a,
-                   .lda = 16,
-                   .outer = 1,
-                   .outer_step = 0,
-                   .inner = kDepth / 16,
-                   .inner_step = 0,
-                   .length = 16,
-                   .b = b,
-                   .ldb = 0,
-                   .c = c,
-                   .ldc = k.panel,
-                   .rows = k.tile_rows,
-                   .columns = k.panel,
-                   .accumulate = false});
+      gemm({.a = a,
+            .lda = 16,
+            .outer = 1,
+            .outer_step = 0,
+            .inner = kDepth / 16,
+            .inner_step = 0,
+            .length = 16,
+            .b = b,
+            .ldb = 0,
+            .c = c,
+            .ldc = k.panel,
+            .rows = k.tile_rows,
+            .columns = k.panel,
+            .accumulate = false});
     });
   };
-  const double flops = 2.0 * k.tile_rows * k.panel * static_cast<double>(kDepth) * pool.threads();
+  const double flops =
+      (pairs ? 4.0 : 2.0) * k.tile_rows * k.panel * static_cast<double>(kDepth) * pool.threads();
   return flops / best_time(run) / 1e9;
 }
 
