@@ -1,5 +1,6 @@
 // Runs every case of the op suite on every instruction set of this processor, with 1, 2 and 3
-// threads, and compares bytes between thread counts and between AVX2 and AVX-512.
+// threads, and compares bytes between thread counts, between AVX2 and AVX-512, and between the two
+// kinds of AVX-512 for the ops that never multiply BF16 pairs.
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -44,6 +45,7 @@ class OpSuite : public testing::TestWithParam<OpCase> {};
 
 TEST_P(OpSuite, AgreesWithReferenceAndWithItself) {
   Bytes avx2;
+  Bytes avx512;
   for (const CpuIsa isa : supported_isas()) {
     const Bytes one = run(GetParam(), isa, 1);
     if (HasFatalFailure()) return;
@@ -54,6 +56,11 @@ TEST_P(OpSuite, AgreesWithReferenceAndWithItself) {
     if (isa == CpuIsa::kAvx2) avx2 = one;
     if (isa == CpuIsa::kAvx512) {
       EXPECT_EQ(avx2 == one, true) << "avx2 and avx512 give different bytes";
+      avx512 = one;
+    }
+    const bool product = GetParam().op == "linear" || GetParam().op == "conv2d";
+    if (isa == CpuIsa::kAvx512Bf16 && !product) {
+      EXPECT_EQ(avx512 == one, true) << "avx512 and avx512bf16 give different bytes";
     }
   }
 }

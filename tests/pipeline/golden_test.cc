@@ -160,12 +160,29 @@ TEST(GoldenFp8, SixteenBitInputs) {
             1e-2);
 }
 
+// One forward on every instruction set of this processor, and FP8 in the numbers of each.
+class GoldenIsa : public ::testing::TestWithParam<CpuIsa> {
+ protected:
+  static std::unique_ptr<Backend> backend() {
+    return make_cpu_backend({.threads = 2, .isa = GetParam()});
+  }
+};
+
+TEST_P(GoldenIsa, OneForwardMatches) {
+  for (const Arch& arch : kArchitectures) {
+    const GoldenModel model(arch.name, "f32", arch.variant, backend());
+    EXPECT_LE(relative_l2(forward(model, {}), model.tensors.get("mmdit.out").values),
+              kForwardTolerance)
+        << arch.name;
+  }
+}
+
 // True FP8: inputs of attention and MLP layers rounded to E4M3 per token, all other layers FP32 as
 // in the golden. An input that lies on a rounding boundary moves by a whole E4M3 step when its last
 // bits differ: in diffusers itself a relative change of 1e-6 of the latents moves this output by
 // 8.5e-3, while leaving out the rounding moves it by 2.9e-2. OneLinear below is exact.
-TEST(GoldenFp8, EightBitInputs) {
-  const GoldenModel model("sd35-large", "fp8", "fp8");
+TEST_P(GoldenIsa, EightBitInputs) {
+  const GoldenModel model("sd35-large", "fp8", "fp8", backend());
   const ModelFolder folder(open_folder(golden_folder("sd35-large") + "/model"));
   WeightReader weights = folder.open("transformer", "fp8");
   const Mmdit mmdit(Loader(weights, *model.backend, Compute::kFP8, Compute::kF32));
@@ -174,8 +191,8 @@ TEST(GoldenFp8, EightBitInputs) {
 }
 
 // One layer in full: codes and scales must be equal to the bit, products up to summation order.
-TEST(GoldenFp8, OneLinear) {
-  const GoldenModel model("sd35-large", "fp8", "fp8");
+TEST_P(GoldenIsa, OneLinear) {
+  const GoldenModel model("sd35-large", "fp8", "fp8", backend());
   const ModelFolder folder(open_folder(golden_folder("sd35-large") + "/model"));
   WeightReader weights = folder.open("transformer", "fp8");
   const std::string name = model.meta["fp8"]["linear"];
@@ -200,12 +217,15 @@ TEST(GoldenFp8, OneLinear) {
 
 // As it runs: the other layers take BF16 inputs, which moves a few percent of the codes. The
 // rounding to E4M3 itself costs 2.9 % here.
-TEST(GoldenFp8, AsItRuns) {
-  const GoldenModel model("sd35-large", "fp8", "fp8");
+TEST_P(GoldenIsa, AsItRuns) {
+  const GoldenModel model("sd35-large", "fp8", "fp8", backend());
   const std::vector<float> fp8 = forward(model, {});
   EXPECT_LE(relative_l2(fp8, model.tensors.get("mmdit.out.fp8_weights").values), 5e-2);
   EXPECT_GE(relative_l2(fp8, model.tensors.get("mmdit.out.fp8_weights").values), 1e-2);
 }
+
+INSTANTIATE_TEST_SUITE_P(Isas, GoldenIsa, ::testing::ValuesIn(supported_isas()),
+                         [](const auto& isa) { return std::string(name_of(isa.param)); });
 
 }  // namespace
 }  // namespace octet::test
