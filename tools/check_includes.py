@@ -20,6 +20,7 @@ EDGES = {
     "backend": ["tensor"],
     "backend/cpu": ["backend"],
     "backend/null": ["backend"],
+    "backend/profile": ["backend"],
     "backend/cuda": ["backend"],
     "checkpoint": ["backend"],  # HostWeight, the form in which weights reach a backend
     "text": ["base"],
@@ -28,7 +29,7 @@ EDGES = {
     "model": ["backend", "checkpoint"],
     "diffusion": ["base"],
     "pipeline": ["model", "diffusion", "text", "backend/null"],
-    "engine": ["pipeline", "image", "lock"],
+    "engine": ["pipeline", "backend/profile", "image", "lock"],
     "quantize": ["engine"],
     "api": ["engine", "image"],
     "http": ["base"],

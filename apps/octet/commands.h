@@ -17,6 +17,7 @@ struct Command {
   int (*run)(Words words);
 };
 
+int run_bench(Words words);
 int run_generate(Words words);
 int run_inspect(Words words);
 int run_lock(Words words);

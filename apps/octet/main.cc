@@ -16,6 +16,7 @@ namespace octet::cli {
 namespace {
 
 constexpr Command kCommands[] = {
+    {"bench", "measure how long pictures take", run_bench},
     {"generate", "draw pictures from a description", run_generate},
     {"inspect", "say what a model is, without loading it", run_inspect},
     {"lock", "write down what a model consists of", run_lock},

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "octet/profile.h"
 #include "octet/request.h"
 
 namespace octet {
@@ -66,6 +67,10 @@ class Engine {
 
   [[nodiscard]] const ModelInfo& model() const;
   [[nodiscard]] GenerateResult generate(const GenerateRequest& request, const GenerateHooks& hooks);
+  /// Work of such a request, counted without doing it.
+  [[nodiscard]] Profile count(const GenerateRequest& request) const;
+  /// Runs the request with a clock around every op.
+  [[nodiscard]] Profile profile(const GenerateRequest& request);
 
  private:
   struct Impl;

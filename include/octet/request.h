@@ -46,9 +46,9 @@ struct GenerateRequest {
   bool dump_steps = false;          // also dump latents.0, latents.1, ...
 };
 
-enum class Stage : std::uint8_t { kText, kDenoise, kDecode };
+enum class Stage : std::uint8_t { kText, kModulation, kDenoise, kDecode };
 
-/// Sent after each unit of work. `step` counts from 1; kText and kDecode have one step.
+/// Sent after each unit of work. `step` counts from 1; only kDenoise has several.
 struct Progress {
   Stage stage;
   int step;
@@ -88,7 +88,8 @@ struct UsedSettings {
 
 struct StageSeconds {
   double text = 0;
-  double denoise = 0;
+  double modulation = 0;  // adaLN vectors of all steps
+  double denoise = 0;     // the steps
   double decode = 0;
 };
 

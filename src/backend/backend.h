@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "backend/device_clock.h"
 #include "backend/ops.h"
 #include "tensor/arena.h"
 
@@ -46,6 +47,8 @@ class Backend : public Ops {
   [[nodiscard]] virtual DType stream_dtype(Compute compute) const = 0;
   /// Waits for all queued work; surfaces asynchronous errors.
   virtual void synchronize() = 0;
+  /// For measurements.
+  [[nodiscard]] virtual std::unique_ptr<DeviceClock> make_clock();
 };
 
 /// What goes down the call tree of a forward pass: where to compute and where to put results.

@@ -66,7 +66,10 @@ std::vector<float> row_scales(const HostWeight& w, std::int64_t rows) {
 class FileTensor final : public DeferredBytes {
  public:
   FileTensor(std::shared_ptr<const TensorFile> file, const TensorInfo& info)
-      : file_(std::move(file)), info_(info) {}
+      : file_(std::move(file)), info_(info) {
+    // [1, positions, width] is one row, too large to be read in one piece.
+    while (info_.dims.size() > 1 && info_.dims[0] == 1) info_.dims.erase(info_.dims.begin());
+  }
 
   std::int64_t rows() const override { return all_rows(info_).count; }
   std::size_t row_bytes() const override { return octet::row_bytes(info_); }
@@ -78,7 +81,7 @@ class FileTensor final : public DeferredBytes {
 
  private:
   std::shared_ptr<const TensorFile> file_;
-  const TensorInfo& info_;  // lives in the file
+  TensorInfo info_;
 };
 
 template <typename Host>

@@ -8,6 +8,7 @@
 #include "engine/find_model.h"
 #include "engine/loading.h"
 #include "engine/locking.h"
+#include "engine/profiling.h"
 #include "octet/error.h"
 #include "pipeline/generate.h"
 #include "pipeline/settings.h"
@@ -30,6 +31,28 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 struct Engine::Impl {
   std::unique_ptr<Backend> backend;
   LoadedModel loaded;
+  std::optional<Arena> arena{};  // of the largest request so far
+
+  [[nodiscard]] DType stream_dtype() const {
+    return backend->stream_dtype(loaded.transformer_compute);
+  }
+
+  // The backend with an arena that is large enough; refuses a request that cannot fit.
+  Ctx context(const GenerateRequest& request, const UsedSettings& settings) {
+    const std::size_t planned = plan_activations(loaded.models, request, settings, stream_dtype());
+    if (!arena || arena->capacity() < planned) {
+      arena.reset();
+      const std::size_t free = backend->info().memory;
+      if (free != 0 && planned > free) {
+        throw Error(Code::kOutOfMemory,
+                    format("memory: this request needs %zu MiB of activations, %zu MiB are free",
+                           planned >> 20, free >> 20));
+      }
+      arena.emplace(backend->allocate(planned));
+    }
+    arena->reset_peak();
+    return {*backend, *arena};
+  }
 };
 
 Engine::Engine(const EngineOptions& asked) {
@@ -49,19 +72,21 @@ Engine::~Engine() = default;
 const ModelInfo& Engine::model() const { return impl_->loaded.info; }
 
 GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHooks& hooks) {
+  const UsedSettings settings = resolve_settings(request, impl_->loaded.models);
+  return run_pipeline(impl_->context(request, settings), impl_->loaded.models, request, settings,
+                      hooks);
+}
+
+Profile Engine::count(const GenerateRequest& request) const {
   const Models& models = impl_->loaded.models;
-  Backend& backend = *impl_->backend;
+  return count_work(models, request, resolve_settings(request, models), impl_->stream_dtype());
+}
+
+Profile Engine::profile(const GenerateRequest& request) {
+  const Models& models = impl_->loaded.models;
   const UsedSettings settings = resolve_settings(request, models);
-  const DType stream = backend.stream_dtype(impl_->loaded.transformer_compute);
-  const std::size_t planned = plan_activations(models, request, settings, stream);
-  const std::size_t free = backend.info().memory;
-  if (free != 0 && planned > free) {
-    throw Error(Code::kOutOfMemory,
-                format("memory: this request needs %zu MiB of activations, %zu MiB are free",
-                       planned >> 20, free >> 20));
-  }
-  Arena arena(backend.allocate(planned));
-  return run_pipeline({backend, arena}, models, request, settings, hooks);
+  return measure_ops(impl_->context(request, settings), models, request, settings,
+                     impl_->loaded.transformer_compute);
 }
 
 std::vector<std::string> builtin_models() {

@@ -133,26 +133,36 @@ class Generation {
     const Timer timer;
     const std::vector<float> sigmas = make_sigmas(
         find_schedule(settings_.schedule), settings_.steps, static_cast<double>(settings_.shift));
-    SamplingArgs args{.mmdit = m_.mmdit,
-                      .latents = latents,
-                      .cond = cond_,
-                      .uncond = uncond_,
-                      .guidance = guidance,
-                      .rows = std::vector<Row>(static_cast<std::size_t>(request_.batch),
-                                               Row(find_sampler(settings_.sampler), sigmas)),
-                      .on_step = [&](int step) {
-                        if (hooks_.dump && request_.dump_steps) {
-                          dump("latents." + std::to_string(step), latents);
-                        }
-                        report(hooks_, {.stage = Stage::kDenoise,
-                                        .step = step + 1,
-                                        .steps = settings_.steps,
-                                        .seconds = timer.seconds()});
-                      }};
+    SamplingArgs args{
+        .mmdit = m_.mmdit,
+        .latents = latents,
+        .cond = cond_,
+        .uncond = uncond_,
+        .guidance = guidance,
+        .rows = std::vector<Row>(static_cast<std::size_t>(request_.batch),
+                                 Row(find_sampler(settings_.sampler), sigmas)),
+        .on_modulation =
+            [&] {
+              ctx_.backend.synchronize();
+              result_.seconds.modulation = timer.seconds();
+              report(
+                  hooks_,
+                  {.stage = Stage::kModulation, .step = 1, .steps = 1, .seconds = timer.seconds()});
+            },
+        .on_step =
+            [&](int step) {
+              if (hooks_.dump && request_.dump_steps) {
+                dump("latents." + std::to_string(step), latents);
+              }
+              report(hooks_, {.stage = Stage::kDenoise,
+                              .step = step + 1,
+                              .steps = settings_.steps,
+                              .seconds = timer.seconds() - result_.seconds.modulation});
+            }};
     sample(ctx_, args);
     require_finite(download(ctx_, latents).values, "denoising");
     dump("latents", latents);
-    result_.seconds.denoise = timer.seconds();
+    result_.seconds.denoise = timer.seconds() - result_.seconds.modulation;
   }
 
   // One picture at a time: the decoder's largest stage is many times the size of the picture.

@@ -172,6 +172,7 @@ void sample(Ctx ctx, SamplingArgs& args) {
   if (args.guidance.uses_uncond()) {
     uncond.emplace(ctx, args.mmdit, args.uncond, timesteps, batch);
   }
+  if (args.on_modulation) args.on_modulation();
   const bool history = std::any_of(args.rows.begin(), args.rows.end(),
                                    [](const Row& row) { return row.uses_history(); });
   Stepper stepper(ctx, args.latents, history);

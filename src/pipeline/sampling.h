@@ -26,6 +26,8 @@ struct SamplingArgs {
   EncodedPrompt cond, uncond;  // uncond is unused without guidance
   Guidance guidance;
   std::vector<Row> rows;  // one per latent, all with equal sigmas
+  /// After the modulation of all steps, before the first.
+  std::function<void()> on_modulation;
   /// After each step, with its number from 0; throws to stop.
   std::function<void(int step)> on_step;
 };

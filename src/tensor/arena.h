@@ -22,8 +22,9 @@ class Arena {
   [[nodiscard]] Tensor tensor(DType dtype, int rank, const Dims& dims);
 
   [[nodiscard]] std::size_t capacity() const { return buffer_.size(); }
-  /// Largest number of bytes in use at any moment so far.
+  /// Largest number of bytes in use at any moment since the last reset.
   [[nodiscard]] std::size_t peak() const { return peak_; }
+  void reset_peak() { peak_ = used_; }
 
   /// Frees on exit everything allocated since its construction.
   class Scope {

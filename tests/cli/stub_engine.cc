@@ -120,6 +120,22 @@ Engine::~Engine() = default;
 
 const ModelInfo& Engine::model() const { return impl_->info; }
 
+Profile Engine::count(const GenerateRequest& request) const {
+  Profile profile;
+  profile.steps = request.steps.value_or(20);
+  profile.rows = {{.stage = "denoise", .op = "linear", .flops = 1e9 * profile.steps, .bytes = 1e6},
+                  {.stage = "decode", .op = "conv2d", .flops = 5e8, .bytes = 1e6}};
+  return profile;
+}
+
+Profile Engine::profile(const GenerateRequest& request) {
+  Profile profile = count(request);
+  profile.ceilings = {.copy_bytes_per_second = 1e10, .bf16_flops_per_second = 4e12};
+  profile.rows[0].seconds = 0.001 * profile.steps;
+  profile.rows[0].numbers = "bf16";
+  return profile;
+}
+
 GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHooks& hooks) {
   GenerateResult result;
   result.used = used_settings(request);

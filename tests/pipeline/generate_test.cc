@@ -103,7 +103,7 @@ TEST_F(OnNull, OneByteLessIsOutOfMemory) {
 }
 
 TEST_F(OnNull, CancelStopsWithinOneStep) {
-  for (int stop_at = 0; stop_at < 7; ++stop_at) {
+  for (int stop_at = 0; stop_at < 8; ++stop_at) {
     int calls = 0;
     GenerateHooks hooks;
     hooks.progress = [&](const Progress&) { return ++calls <= stop_at; };
@@ -112,7 +112,8 @@ TEST_F(OnNull, CancelStopsWithinOneStep) {
     expect_error(Code::kCancelled, "interrupted",
                  [&] { (void)run(backend_, models_, request, hooks); });
     EXPECT_EQ(calls, stop_at + 1) << "a hook that said stop is not called again";
-    EXPECT_EQ(backend_.count("unpatchify"), static_cast<std::size_t>(std::min(stop_at, 5)));
+    EXPECT_EQ(backend_.count("unpatchify"), static_cast<std::size_t>(std::clamp(stop_at - 1, 0, 5)))
+        << "text and modulation report before the first step";
   }
 }
 
@@ -126,7 +127,7 @@ TEST_F(OnNull, ProgressTellsEveryStage) {
     return true;
   };
   (void)run(backend_, models_, {.steps = 2, .seed = 1}, hooks);
-  EXPECT_EQ(seen, (std::vector<std::string>{"0:1/1", "1:1/2", "1:2/2", "2:1/1"}));
+  EXPECT_EQ(seen, (std::vector<std::string>{"0:1/1", "1:1/1", "2:1/2", "2:2/2", "3:1/1"}));
 }
 
 // ---- memory --------------------------------------------------------------------------------

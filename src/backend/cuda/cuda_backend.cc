@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "backend/cuda/cuda_ops.h"
+#include "backend/cuda/event_clock.h"
 #include "backend/cuda/status.h"
 #include "base/check.h"
 
@@ -153,6 +154,10 @@ void CudaBackend::download(std::span<std::byte> dst, const Tensor& src) {
 
 void CudaBackend::synchronize() {
   check(cudaStreamSynchronize(stream()), "waiting for the device");
+}
+
+std::unique_ptr<DeviceClock> CudaBackend::make_clock() {
+  return std::make_unique<EventClock>(stream());
 }
 
 }  // namespace cuda

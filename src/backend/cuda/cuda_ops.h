@@ -47,6 +47,7 @@ class CudaBackend final : public Backend {
     return compute == Compute::kF32 ? DType::kF32 : DType::kBF16;
   }
   void synchronize() override;
+  [[nodiscard]] std::unique_ptr<DeviceClock> make_clock() override;
 
   void copy(const CopyArgs& a) override;
   void fill(const FillArgs& a) override;
