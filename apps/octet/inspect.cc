@@ -55,9 +55,9 @@ std::string dtypes_text(const ComponentInfo& c) {
 }
 
 std::string component_text(const ComponentInfo& c) {
-  std::string text = format("  %-15s %s\n  %-15s %lld tensors, %s", c.name.c_str(),
-                            c.architecture.c_str(), "", static_cast<long long>(c.tensors),
-                            dtypes_text(c).c_str());
+  std::string text =
+      format("  %-15s %s\n  %-15s %lld tensors, %s", c.name.c_str(), c.architecture.c_str(), "",
+             static_cast<long long>(c.tensors), dtypes_text(c).c_str());
   if (!c.variant.empty()) text += ", variant " + excerpt(c.variant);
   text += format("\n  %-15s scales %s", "", c.scales.c_str());
   if (c.highest_scale > 0) {
@@ -73,11 +73,10 @@ std::string memory_text(const std::vector<MemoryEstimate>& rows) {
                             "all", "(activations)");
   for (const MemoryEstimate& m : rows) {
     text += format("  %4dx%-8d %-6s ", m.side, m.side, m.device.c_str());
-    text += m.problem.empty()
-                ? format("%12s %12s %12s %14s\n", gigabytes(m.none).c_str(),
-                         gigabytes(m.text).c_str(), gigabytes(m.all).c_str(),
-                         gigabytes(m.activations).c_str())
-                : "refused: " + excerpt(m.problem, 200) + "\n";
+    text += m.problem.empty() ? format("%12s %12s %12s %14s\n", gigabytes(m.none).c_str(),
+                                       gigabytes(m.text).c_str(), gigabytes(m.all).c_str(),
+                                       gigabytes(m.activations).c_str())
+                              : "refused: " + excerpt(m.problem, 200) + "\n";
   }
   return text;
 }
@@ -87,8 +86,8 @@ std::string report(const ModelInspection& i) {
                             excerpt(i.model.path, 300).c_str());
   text += format("layout          %s, %llu files, %s\n", i.layout.c_str(),
                  static_cast<unsigned long long>(i.files), gigabytes(i.bytes).c_str());
-  text += format("architecture    %s\n",
-                 i.architecture.empty() ? "unknown" : i.architecture.c_str());
+  text +=
+      format("architecture    %s\n", i.architecture.empty() ? "unknown" : i.architecture.c_str());
   if (!i.told_by.empty()) text += "  told by       " + i.told_by + "\n";
   text += format("variant         %s\n",
                  i.model.variant.empty() ? "(unnamed)" : excerpt(i.model.variant).c_str());
@@ -131,14 +130,10 @@ Json memory_json(const ModelInspection& i) {
 }
 
 std::string json_report(const ModelInspection& i) {
-  Json json = {{"name", i.model.name},
-               {"path", i.model.path},
-               {"layout", i.layout},
-               {"architecture", i.architecture},
-               {"told_by", i.told_by},
-               {"variant", i.model.variant},
-               {"files", i.files},
-               {"bytes", i.bytes}};
+  Json json = {{"name", i.model.name}, {"path", i.model.path},
+               {"layout", i.layout},   {"architecture", i.architecture},
+               {"told_by", i.told_by}, {"variant", i.model.variant},
+               {"files", i.files},     {"bytes", i.bytes}};
   json["components"] = components_json(i);
   json["memory"] = memory_json(i);
   json["notes"] = i.notes;

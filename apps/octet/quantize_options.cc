@@ -21,6 +21,7 @@ struct Given {
   std::string to = "fp8", calibration, holdout, out, gate;
   std::string layout = "diffusers", weight_scale, modulation = "keep";
   std::optional<std::string> variant;
+  std::string lock;
   std::optional<int> calibration_steps, gate_steps, width, height;
   std::optional<std::uint64_t> seed;
   std::optional<float> percentile, block_error;
@@ -69,6 +70,12 @@ void add_file_flags(Given& g, std::vector<Flag>& flags) {
                    .help = "which of the model's variants is the source",
                    .normal = "a 16- or 32-bit one that is there",
                    .target = &g.variant});
+  flags.push_back({.name = "--lock",
+                   .value = "FILE",
+                   .group = group,
+                   .help = "lock that MODEL must match, from octet lock",
+                   .normal = "none",
+                   .target = &g.lock});
 }
 
 void add_quantisation_flags(Given& g, std::vector<Flag>& flags) {
@@ -266,6 +273,7 @@ void set(std::optional<float> from, double& to) {
 
 void fill(const Given& g, QuantizeOptions& o) {
   o.variant = g.variant;
+  o.lock = g.lock;
   o.layout = g.layout == "comfyui" ? Fp8Layout::kComfyUi : Fp8Layout::kDiffusers;
   const bool comfy = o.layout == Fp8Layout::kComfyUi;
   if (comfy && g.weight_scale == "row") {

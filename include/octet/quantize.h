@@ -41,6 +41,7 @@ struct GateLimits {
 struct QuantizeOptions {
   std::string model;                   // a diffusers folder
   std::optional<std::string> variant;  // of the source; empty: the 16-bit or FP32 one that is there
+  std::string lock;                    // lock file that the source must match; empty: none
   std::vector<std::string> calibration, holdout;  // prompts
   std::string out;                                // the file to write
   std::string candidate;  // judge this file instead of making one; calibration and out are unused

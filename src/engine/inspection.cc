@@ -32,8 +32,12 @@ bool is_text(const ComponentInfo& c) { return c.name.starts_with("text_encoder")
 MemoryEstimate estimate(const LoadedModel& loaded, const Target& target, int side) {
   MemoryEstimate e{.side = side, .device = target.device};
   try {
-    const GenerateRequest request{
-        .prompt = "x", .negative_prompt = "x", .steps = 1, .seed = 1, .width = side, .height = side};
+    const GenerateRequest request{.prompt = "x",
+                                  .negative_prompt = "x",
+                                  .steps = 1,
+                                  .seed = 1,
+                                  .width = side,
+                                  .height = side};
     const UsedSettings settings = resolve_settings(request, loaded.models);
     e.activations = plan_activations(loaded.models, request, settings, target.stream);
   } catch (const Error& error) {
@@ -64,7 +68,8 @@ void add_estimates(ModelInspection& i, const ModelFolder& folder, const EngineOp
 std::string told_by(const MmditConfig& c) {
   const auto dual = std::count(c.dual.begin(), c.dual.end(), true);
   std::string text = format(
-      "tensor shapes: %lld blocks of width %lld, q/k norms %s, %lld blocks with a second attention, "
+      "tensor shapes: %lld blocks of width %lld, q/k norms %s, %lld blocks with a second "
+      "attention, "
       "%lld latent channels, position table of side %lld",
       static_cast<long long>(c.depth), static_cast<long long>(c.width), c.qk_norm ? "yes" : "no",
       static_cast<long long>(dual), static_cast<long long>(c.in_channels),

@@ -7,6 +7,8 @@
 #include "base/atomic_file.h"
 #include "base/check.h"
 #include "base/sha256.h"
+#include "engine/find_model.h"
+#include "engine/locking.h"
 #include "quantize/calibration.h"
 #include "quantize/fp8_file.h"
 #include "quantize/fp8_weight.h"
@@ -83,13 +85,19 @@ HostWeight candidate_layer(WeightReader& reader, const std::string& name,
   return reader.stacked({group[0], group[1], group[2]}, dims.at(0) / 3, dims.at(1), true);
 }
 
+// The source's files, once they are known to be the locked ones.
+std::unique_ptr<FileSet> locked(const QuantizeOptions& o) {
+  (void)require_lock({.model = o.model, .variant = o.variant, .lock = o.lock});
+  return find_model(o.model);
+}
+
 class Session {
  public:
   Session(const QuantizeOptions& options, const QuantizeHooks& hooks, const MakeBackend& backend)
       : o_(options),
         hooks_(hooks),
         make_backend_(backend),
-        folder_(open_folder(options.model)),
+        folder_(locked(options)),
         variant_(choose_source(folder_, options.variant)),
         source_(folder_, variant_),
         pool_(options.threads) {
@@ -114,7 +122,7 @@ class Session {
   void start_source() {
     std::optional<std::string> label;
     if (!variant_.empty()) label = variant_;
-    runner_.emplace(open_folder(o_.model), label, "f32", make_backend_());
+    runner_.emplace(find_model(o_.model), label, "f32", make_backend_());
     const UsedSettings used = runner_->settings(request("", 0, o_.gate_steps));
     settings_ = {.calibration_steps = runner_->settings(request("", 0, o_.calibration_steps)).steps,
                  .gate_steps = used.steps,
@@ -210,7 +218,7 @@ class Session {
 
   // Weights and scales as the loader gives them, against the source.
   void read_candidate(const std::string& file) {
-    const ModelFolder folder(with_fp8_transformer(open_folder(o_.model), file));
+    const ModelFolder folder(with_fp8_transformer(find_model(o_.model), file));
     WeightReader reader = folder.open("transformer", "fp8");
     for (const auto& [tensor, info] : source_.tensors()) {
       const LayerRole role = role_of(tensor, info.dims);
@@ -239,7 +247,7 @@ class Session {
     const ObservedLayers reference_layers = std::move(seen);
     runner_.reset();  // two large models need not fit into memory together
 
-    ModelRunner candidate(with_fp8_transformer(open_folder(o_.model), file), "fp8", "fp8",
+    ModelRunner candidate(with_fp8_transformer(find_model(o_.model), file), "fp8", "fp8",
                           make_backend_());
     for (auto& [name, observed] : candidate.backend().layers()) {
       const ObservedLayer& r = reference_layers.at(name);

@@ -255,5 +255,105 @@ TEST(EndToEnd, UnreadableModelIsAnIoError) {
   EXPECT_TRUE(fs::is_empty(model.folder / "out"));
 }
 
+/// A copy of a golden model without its FP8 variant, and prompts.
+struct SourceModel {
+  TempFolder folder;
+  std::string path = folder / "model";
+  SourceModel() {
+    fs::copy(kLarge, path, fs::copy_options::recursive);
+    fs::remove(path + kTransformer);
+    write_file(folder / "prompts.txt",
+               "a small red cat\na blue house\ntwo green birds\na tree\na car\nan apple\n"
+               "a red box\na cup\na cat on a box\n");
+  }
+  [[nodiscard]] ProcessResult quantise(Words flags, const ProcessOptions& options = {}) const {
+    const Words always = {
+        "quantize", path, "--calibration-steps", "2", "--gate-steps", "2", "--width", "48",
+        "--height", "48"};
+    flags.insert(flags.begin(), always.begin(), always.end());
+    return octet_run(folder, flags, options);
+  }
+  [[nodiscard]] std::string bytes() const { return read_file(path + kTransformer); }
+};
+
+TEST(EndToEnd, QuantisedModelDraws) {
+  const SourceModel model;
+  const Words make = {"--calibration", "prompts.txt", "--out", "model", "--json"};
+  const ProcessResult made = model.quantise(make);
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const Json report = Json::parse(made.out);
+  EXPECT_EQ(report["gate"]["passed"], true);
+  EXPECT_EQ(report["held_out"]["prompts"], 3);
+  for (const char* compute : {"fp8", "w8a16"}) {
+    const ProcessResult drawn =
+        octet_run(model.folder, {"generate", "a cat", "--model", "model", "--variant", "fp8",
+                                 "--compute", compute, "--steps", "2", "--json"});
+    ASSERT_EQ(drawn.exit_code, 0) << drawn.err;
+    EXPECT_EQ(Json::parse(drawn.out)["components"][0]["stored"], "F8_E4M3");
+  }
+  const std::string first = model.bytes();
+  const SafetensorsFile file(open_file(model.path + kTransformer));
+  EXPECT_EQ(Json::parse(file.metadata().at("octet.quantization")), report);
+
+  Words again = make;
+  again.insert(again.end(), {"--threads", "1"});
+  ASSERT_EQ(model.quantise(again).exit_code, 0);
+  EXPECT_TRUE(first == model.bytes()) << "the file depends on the number of threads";
+}
+
+TEST(EndToEnd, TheGateKeepsTheOldFile) {
+  const SourceModel model;
+  write_file(model.path + kTransformer, "old");
+  const ProcessResult refused = model.quantise(
+      {"--calibration", "prompts.txt", "--out", "model", "--quiet", "--min-psnr", "99"});
+  expect_refused(refused, 7, "quality gate: PSNR: expected at least 99");
+  EXPECT_EQ(model.bytes(), "old");
+}
+
+TEST(EndToEnd, TheGateJudgesFilesFromElsewhere) {
+  const SourceModel model;
+  // The golden FP8 file was made by another program, with scales per row and per token.
+  const Words judge = {"--gate", kLarge + kTransformer, "--holdout", "prompts.txt"};
+  const ProcessResult good = model.quantise(judge);
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+
+  write_file(model.folder / "garbage.safetensors", "garbage");
+  const ProcessResult bad =
+      model.quantise({"--gate", "garbage.safetensors", "--holdout", "prompts.txt", "--quiet"});
+  expect_refused(bad, 7, "the candidate cannot be used");
+  const ProcessResult none =
+      model.quantise({"--gate", "none.safetensors", "--holdout", "prompts.txt", "--quiet"});
+  expect_refused(none, 5, "none.safetensors");
+}
+
+TEST(EndToEnd, TheSourceMustMatchItsLock) {
+  const SourceModel model;
+  ASSERT_EQ(octet_run(model.folder, {"lock", "model", "--variant", "fp16", "-o", "l"}).exit_code,
+            0);
+  const Words make = {
+      "--calibration", "prompts.txt", "--out", "o.safetensors", "--variant",
+      "fp16",          "--lock",      "l",     "--quiet",       "--accept-quality-loss"};
+  ASSERT_EQ(model.quantise(make).exit_code, 0);
+  write_file(model.path + "/vae/config.json", "{}");
+  expect_refused(model.quantise(make), 7, "lock: l: file vae/config.json");
+}
+
+TEST(EndToEnd, InterruptedQuantisationLeavesNothing) {
+  const SourceModel model;
+  const ProcessResult r =
+      model.quantise({"--calibration", "prompts.txt", "--out", "o.safetensors", "--seed", "1"},
+                     {.signal = SIGINT, .signal_after = "calibrating"});
+  EXPECT_EQ(r.exit_code, 130) << r.err;
+  EXPECT_FALSE(fs::exists(model.folder / "o.safetensors"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(model.folder.path()), {}), 2);
+}
+
+TEST(EndToEnd, QuantisingTheBuiltInModelSaysWhatIsMissing) {
+  const SourceModel model;
+  const ProcessResult r = octet_run(model.folder, {"quantize", "emoji", "--calibration",
+                                                   "prompts.txt", "--out", "o.safetensors"});
+  expect_refused(r, 3, "expected a 16- or 32-bit transformer to quantise, found fp8");
+}
+
 }  // namespace
 }  // namespace octet::test

@@ -21,9 +21,9 @@ TEST(Inspect, SaysWhatThereIs) {
   const ProcessResult result = inspect({"emoji"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(result.err, "");
-  for (const char* part :
-       {"model           emoji (built-in)", "F8_E4M3 3.00 GB", "scales per row (3 weights), from 0.5",
-        "refused: width: too large", "nothing is refused", " 512x512 "}) {
+  for (const char* part : {"model           emoji (built-in)", "F8_E4M3 3.00 GB",
+                           "scales per row (3 weights), from 0.5", "refused: width: too large",
+                           "nothing is refused", " 512x512 "}) {
     EXPECT_NE(result.out.find(part), std::string::npos) << part << " is not in " << result.out;
   }
 }

@@ -106,8 +106,7 @@ TEST_F(Inspected, PartsThatDoNotFitEachOther) {
 
 TEST_F(Inspected, UnscaledFp8IsDecidedAtLoad) {
   auto files = test::tiny_folder({});
-  files[kPlain] =
-      test::safetensors_of(test::as_dtype(test::mmdit_tensors({}), DType::kF8E4M3));
+  files[kPlain] = test::safetensors_of(test::as_dtype(test::mmdit_tensors({}), DType::kF8E4M3));
   const ModelInspection i = inspect(files);
   EXPECT_EQ(i.problems, std::vector<std::string>{});
   ASSERT_EQ(i.notes.size(), 1u);

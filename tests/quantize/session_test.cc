@@ -12,6 +12,8 @@
 
 #include "backend/cpu/cpu_backend.h"
 #include "checkpoint/tensor_file.h"
+#include "engine/backend_registry.h"
+#include "quantize/overlay_files.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
 #include "support/tiny_pipeline.h"
@@ -75,7 +77,14 @@ TEST_F(Quantisation, MakesAFileThatIsJudgedAndSaysSo) {
   const QuantizeReport r = run();
   EXPECT_TRUE(r.failures.empty()) << r.failures.at(0);
   ASSERT_TRUE(r.written);
-  EXPECT_EQ(r.pictures.size(), 2u);
+  ASSERT_EQ(r.pictures.size(), 2u);
+  for (const PictureReport& p : r.pictures) {
+    EXPECT_LT(p.psnr, 60) << "as if a picture had been compared with itself";
+    EXPECT_LT(p.ssim, 0.9999);
+    EXPECT_GT(p.gmsd, 0.0001);
+  }
+  EXPECT_EQ(r.pictures[1].prompt, "an apple on a table");
+  EXPECT_EQ(r.pictures[1].seed, 1u);
   EXPECT_EQ(r.layers.size(), 13u) << "8 groups, and 5 of the last block";
   for (const LayerReport& l : r.layers) {
     if (!l.quantised) continue;
@@ -203,6 +212,33 @@ TEST_F(Tampered, OneInputScaleTenTimesWrong) {
 TEST_F(Tampered, AScaleThatIsNoNumber) {
   multiply(layer_ + ".weight_scale", std::numeric_limits<float>::quiet_NaN());
   expect_refused("the candidate cannot be used");
+}
+
+TEST(ReproducibleBackend, AddsInOneOrder) {
+  const auto backend = make_reproducible_backend(1);
+  EXPECT_NE(backend->info().capabilities, "avx512bf16") << "it adds products in pairs";
+  EXPECT_EQ(backend->info().capabilities == "generic", supported_isas().size() == 1);
+}
+
+TEST(OverlayFiles, HidesTheFp8FilesThatAreThere) {
+  const test::TempFolder folder;
+  const std::string made = folder.write("made", test::bytes_of("new"));
+  const std::string stem = "transformer/diffusion_pytorch_model";
+  std::map<std::string, test::Bytes> files;
+  for (const char* end : {".safetensors", ".fp16.safetensors", ".fp8.safetensors",
+                          ".fp8-00001-of-00002.safetensors", "-00002-of-00002.fp8.safetensors"}) {
+    files[stem + end] = test::bytes_of("old");
+  }
+  files["vae/diffusion_pytorch_model.fp8.safetensors"] = test::bytes_of("old");
+  const auto overlay = with_fp8_transformer(std::make_unique<test::MemoryFiles>(files), made);
+  EXPECT_EQ(overlay->list(),
+            (std::vector<std::string>{stem + ".fp16.safetensors", stem + ".fp8.safetensors",
+                                      stem + ".safetensors",
+                                      "vae/diffusion_pytorch_model.fp8.safetensors"}));
+  EXPECT_FALSE(overlay->has(stem + ".fp8-00001-of-00002.safetensors"));
+  EXPECT_TRUE(overlay->has(stem + ".fp8.safetensors"));
+  EXPECT_EQ(read_text(*overlay, stem + ".fp8.safetensors"), "new");
+  EXPECT_EQ(read_text(*overlay, stem + ".fp16.safetensors"), "old");
 }
 
 TEST_F(Quantisation, BelowTheLimitsNothingIsWrittenUnlessAccepted) {
