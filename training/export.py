@@ -1,5 +1,7 @@
 """Write the model folder (diffusers layout) from a checkpoint, and read it back.
 
+The FP8 variant is not written here but by `octet quantize` (make requantize).
+
     python training/export.py --checkpoint CHECKPOINT --model models/emoji
 
 A checkpoint is a dict of the FP32 state dicts "mmdit", "text", "vae" and the floats "scaling"
@@ -20,7 +22,6 @@ from vae import Vae
 
 QUANTISED = (".norm1.linear.", ".norm1_context.linear.", "norm_out.linear.", ".attn.to_",
              ".attn.add_", ".ff.net.", ".ff_context.net.")
-FP8_NOTE = "fp8_e4m3 weight per-channel, dynamic per-token activations"
 PARTS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 
 
@@ -46,17 +47,8 @@ def is_quantised(name):
     return name.endswith(".weight") and any(part in name for part in QUANTISED)
 
 
-def fp8_state(state):
-    """The FP8 variant of the transformer: linears of the blocks and norm_out in E4M3."""
-    out = half({k: v for k, v in state.items() if not is_quantised(k)})
-    for name, value in state.items():
-        if is_quantised(name):
-            out[name], out[name + "_scale"] = quantise(value)
-    return out
-
-
 def through_fp8(state):
-    """The values that the FP8 variant stands for, in FP32."""
+    """The values that an FP8 variant would stand for, in FP32: for reports while training."""
     return {k: (torch.mul(*[t.float() for t in quantise(v)]) if is_quantised(k)
                 else v.detach().cpu().half().float()) for k, v in state.items()}
 
@@ -84,9 +76,6 @@ def export(checkpoint, model, c):
     transformer = model / "transformer"
     save_file(half(checkpoint["mmdit"]),
               transformer / "diffusion_pytorch_model.fp16.safetensors", plain)
-    save_file(fp8_state(checkpoint["mmdit"]),
-              transformer / "diffusion_pytorch_model.fp8.safetensors",
-              dict(plain, quantization=FP8_NOTE))
     save_file(half(checkpoint["vae"]),
               model / "vae" / "diffusion_pytorch_model.fp16.safetensors", plain)
     for part in PARTS:
@@ -130,7 +119,7 @@ def readable(model):
 def bundle_bytes(model):
     """Size of what the program embeds: everything but the FP16 transformer and the texts."""
     return sum(f.stat().st_size for f in Path(model).rglob("*") if f.is_file()
-               and f.name not in ("README.md", "LICENSE-data")
+               and f.name not in ("README.md", "LICENSE-data", "calibration.txt", "holdout.txt")
                and not (f.parent.name == "transformer" and ".fp16." in f.name))
 
 
@@ -142,7 +131,7 @@ def main():
     c = config.Config()
     state = torch.load(args.checkpoint, map_location="cpu") if args.checkpoint else fresh(c)
     export(state, args.model, c)
-    print(f"bundle with the FP8 transformer: {bundle_bytes(args.model) / 2**20:.2f} MiB")
+    print(f"bundle with the FP8 transformer that is there: {bundle_bytes(args.model) / 2**20:.2f} MiB")
 
 
 if __name__ == "__main__":
