@@ -40,6 +40,20 @@ TEST(LockToml, NamesMustBeUtf8) {
   expect_error(Code::kUnsupported, "UTF-8", [&] { (void)to_toml(lock); });
 }
 
+TEST(LockToml, CharactersOutsideAsciiOnlyInStrings) {
+  ModelLock lock = sample_lock();
+  lock.files[0].name = "caf\u00e9 \ufcff \U0001f34e.json";
+  EXPECT_EQ(parse_lock(to_toml(lock), "x"), lock);
+  const std::string good = to_toml(sample_lock());
+  EXPECT_EQ(parse_lock("# caf\u00e9 \ufcff\n" + good, "x"), sample_lock());
+  for (const char* odd : {"\u00a0", "\u2028", "\ufc46", "\ufcff", "\U0001f34e"}) {
+    expect_refused(odd + good, "line 1: expected TOML");
+    expect_refused(replaced(good, "format = 1", std::string("format = 1") + odd), "expected TOML");
+    expect_refused(replaced(good, "format", std::string("format") + odd), "expected TOML");
+  }
+  expect_refused("#\n# caf\xe9\n" + good, "line 2: expected TOML in UTF-8, found byte 0xe9");
+}
+
 TEST(LockToml, KeysMustBeKnownPresentAndOfTheirType) {
   const std::string good = to_toml(sample_lock());
   expect_refused(replaced(good, "format = 1", "format = 2"), "format: expected 1, found 2");
