@@ -1,6 +1,4 @@
 // The profiling backend: what it counts, and that results and everything else pass through.
-#include "backend/profile/profiling_backend.h"
-
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -8,6 +6,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "backend/null/null_backend.h"
 #include "backend/ops_checked.h"
+#include "backend/profile/profiling_backend.h"
 
 namespace octet {
 namespace {
