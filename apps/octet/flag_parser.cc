@@ -53,7 +53,7 @@ class Splitter {
       text = next_word(flag);
     }
     for (const GivenFlag& earlier : line_.flags) {
-      if (earlier.flag == &flag)
+      if (earlier.flag == &flag && !flag.repeats)
         refuse(format("%s: expected once, found twice", flag.name.c_str()));
     }
     line_.flags.push_back({&flag, std::move(text)});

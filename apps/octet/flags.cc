@@ -86,6 +86,23 @@ std::vector<int> read_list(const Flag& flag, const std::string& text) {
   }
 }
 
+// FILE or FILE:WEIGHT. What follows the last colon is a weight unless it looks like a path.
+LoraOption read_lora(const Flag& flag, const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const std::string tail = colon == std::string::npos ? "" : text.substr(colon + 1);
+  LoraOption lora{.path = text, .weight = 1};
+  if (colon != std::string::npos && tail.find('/') == std::string::npos &&
+      !tail.ends_with(".safetensors")) {
+    const auto weight = whole_number<float>(tail);
+    if (!weight || !in_range(flag.range, static_cast<double>(*weight))) {
+      refuse(flag, "FILE or FILE:WEIGHT with a weight" + range_text(flag.range), text);
+    }
+    lora = {.path = text.substr(0, colon), .weight = *weight};
+  }
+  if (lora.path.empty()) refuse(flag, "FILE or FILE:WEIGHT", text);
+  return lora;
+}
+
 std::string joined(const std::vector<std::string>& words, const char* separator) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : separator) + word;
@@ -118,6 +135,7 @@ struct Store {
   void operator()(std::string* to) const { *to = read_text(flag, text); }
   void operator()(std::optional<std::string>* to) const { *to = read_text(flag, text); }
   void operator()(std::vector<int>* to) const { *to = read_list(flag, text); }
+  void operator()(std::vector<LoraOption>* to) const { to->push_back(read_lora(flag, text)); }
   void operator()(Compat* to) const { *to = static_cast<Compat>(read_choice(flag, text)); }
 };
 

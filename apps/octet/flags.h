@@ -14,14 +14,16 @@
 #include <variant>
 #include <vector>
 
+#include "octet/engine.h"
 #include "octet/request.h"
 
 namespace octet::cli {
 
 /// Where the value goes; the type of the member decides how the text is read.
-using FlagTarget = std::variant<bool*, int*, std::optional<int>*, std::optional<float>*,
-                                std::optional<std::uint64_t>*, std::string*,
-                                std::optional<std::string>*, std::vector<int>*, Compat*>;
+using FlagTarget =
+    std::variant<bool*, int*, std::optional<int>*, std::optional<float>*,
+                 std::optional<std::uint64_t>*, std::string*, std::optional<std::string>*,
+                 std::vector<int>*, std::vector<LoraOption>*, Compat*>;
 
 struct FlagRange {
   double low = std::numeric_limits<double>::lowest();
@@ -42,6 +44,7 @@ struct Flag {
   std::vector<std::string> choices = {};          // allowed words; empty: any
   bool (*accepts)(const std::string&) = nullptr;  // further rule for texts
   std::string expected = {};                      // that rule in words
+  bool repeats = false;                           // may be given several times; values are appended
 };
 
 /// Reads `text` as the flag's type, checks the range and stores the value.

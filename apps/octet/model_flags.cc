@@ -25,6 +25,15 @@ void add_model_flags(EngineOptions& o, std::vector<Flag>& flags) {
                    .accepts = is_not_empty,
                    .expected = "a folder or the name of a built-in model"});
   add_model_choice_flags(o, flags);
+  flags.push_back({.name = "--lora",
+                   .value = "FILE[:WEIGHT]",
+                   .group = kGroup,
+                   .help = "LoRA to add to the model, in the names of diffusers, kohya or ComfyUI; "
+                           "may be given several times",
+                   .normal = "none; weight 1",
+                   .target = &o.loras,
+                   .range = {.low = -100, .high = 100},
+                   .repeats = true});
   flags.push_back({.name = "--lock",
                    .value = "FILE",
                    .group = kGroup,

@@ -10,7 +10,7 @@
 
 namespace octet::cli {
 
-/// --model, what add_model_choice_flags adds, and --lock.
+/// --model, what add_model_choice_flags adds, --lora and --lock.
 void add_model_flags(EngineOptions& options, std::vector<Flag>& flags);
 
 /// Which of a model's files to take: for commands whose MODEL is a word and not a flag.

@@ -81,6 +81,21 @@ Json components_json(const ModelInfo& model) {
   return components;
 }
 
+Json loras_json(const ModelInfo& model) {
+  Json files = Json::array();
+  for (const LoraInfo& lora : model.loras) {
+    files.push_back(
+        {{"path", lora.path}, {"weight", shortest(lora.weight)}, {"layers", lora.layers}});
+  }
+  Json merges = Json::array();
+  for (const LoraMerge& merge : model.lora_merges) {
+    merges.push_back({{"component", merge.component},
+                      {"stored", merge.stored},
+                      {"relative_rounding_error", merge.rounding}});
+  }
+  return {{"files", std::move(files)}, {"merged", std::move(merges)}};
+}
+
 Json seconds_json(const RunReport& report) {
   const StageSeconds& stages = report.result.seconds;
   return {{"load", rounded(report.model.load_seconds)}, {"text", rounded(stages.text)},
@@ -136,6 +151,16 @@ std::vector<std::string> model_lines(const ModelInfo& model) {
              variant.c_str(), model.path.c_str(), bytes / kMiB, model.load_seconds),
       "  device " + model.device};
   for (const ComponentInfo& part : model.components) lines.push_back(component_line(part));
+  for (const LoraInfo& lora : model.loras) {
+    lines.push_back(format("  lora %s: weight %g, %d layers", lora.path.c_str(),
+                           shortest(lora.weight), lora.layers));
+  }
+  for (const LoraMerge& merge : model.lora_merges) {
+    lines.push_back(
+        format("  lora: %s: added in F32, stored as %s again (relative rounding error "
+               "%.1e of the changed weights)",
+               merge.component.c_str(), merge.stored.c_str(), merge.rounding));
+  }
   return lines;
 }
 
@@ -160,6 +185,7 @@ std::string json_report(const RunReport& report) {
   json["settings"] = settings_json(report);
   json["model"] = model_json(report.model);
   json["components"] = components_json(report.model);
+  if (!report.model.loras.empty()) json["lora"] = loras_json(report.model);
   json["seconds"] = seconds_json(report);
   json["memory"] = memory_json(report);
   if (!report.options.noise_file.empty()) json["noise"] = report.options.noise_file;

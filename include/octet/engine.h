@@ -18,12 +18,19 @@
 
 namespace octet {
 
+/// Low-rank changes of the model's weights, merged while they are loaded.
+struct LoraOption {
+  std::string path;  // safetensors, in the names of diffusers, kohya or ComfyUI
+  float weight = 1;
+};
+
 struct EngineOptions {
   std::string model = "emoji";         // a built-in name, or the path of a diffusers folder
   std::optional<std::string> variant;  // "fp8", "fp16", "bf16", "fp32"; empty: what is there
   std::string device = "auto";         // "auto", "cpu", "cuda", "cuda:1"
   std::string compute = "auto";        // "auto", "f32", "bf16", "w8a16", "fp8"
   int threads = 0;                     // CPU threads; 0: all that this process may use
+  std::vector<LoraOption> loras;       // added up
   std::string lock;                    // lock file (lock.h) that the model must match; empty: none
 };
 
@@ -48,12 +55,28 @@ struct ComponentInfo {
   float lowest_scale = 0, highest_scale = 0;  // over all weight scales; 0: there are none
 };
 
+/// What became of one LoRA file.
+struct LoraInfo {
+  std::string path;
+  float weight = 1;
+  int layers = 0;  // changed by it
+};
+
+/// Weights that LoRA changed: added in FP32, stored in their own dtype again.
+struct LoraMerge {
+  std::string component;
+  std::string stored;   // "F8_E4M3"
+  double rounding = 0;  // relative error of storing the changed weights, measured
+};
+
 struct ModelInfo {
   std::string name;
   std::string path;  // folder, or "built-in"
   std::string variant;
-  std::string digest;  // SHA-256 over names and contents of the model's files
+  std::string digest;  // SHA-256 over names and contents of the model's files and its LoRA
   std::vector<ComponentInfo> components;
+  std::vector<LoraInfo> loras;
+  std::vector<LoraMerge> lora_merges;
   std::string device;  // "cpu: Intel(R) ... (avx512, 2 threads)"
   double load_seconds = 0;
 };

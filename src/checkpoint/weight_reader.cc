@@ -337,9 +337,23 @@ HostWeight WeightReader::weight(const std::string& name, const std::vector<std::
   return w;
 }
 
+std::vector<std::string> WeightReader::layers() const {
+  constexpr std::string_view kEnd = ".weight";
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) {
+    if (name.ends_with(kEnd)) names.push_back(name.substr(0, name.size() - kEnd.size()));
+  }
+  return names;
+}
+
+HostWeight WeightReader::patched(HostWeight weight, std::span<const std::string> layers) const {
+  if (patch_ != nullptr) patch_->apply(weight, layers);
+  return weight;
+}
+
 HostWeight WeightReader::linear(const std::string& name, std::int64_t out, std::int64_t in,
                                 bool bias) {
-  return weight(name, {out, in}, bias);
+  return patched(weight(name, {out, in}, bias), {&name, 1});
 }
 
 HostWeight WeightReader::stacked(std::initializer_list<std::string> names, std::int64_t out_each,
@@ -351,7 +365,7 @@ HostWeight WeightReader::stacked(std::initializer_list<std::string> names, std::
     // Zeros that stand in for a part may differ from the others in dtype.
     if (missing_.size() == missing) append(joint, std::move(part), out_each);
   }
-  if (missing_.size() == missing) return joint;
+  if (missing_.size() == missing) return patched(std::move(joint), {names.begin(), names.size()});
   const std::int64_t rows = out_each * static_cast<std::int64_t>(names.size());
   HostWeight stand_in{.name = *names.begin() + ".weight", .dims = {rows, in}};
   stand_in.data = zeros(rows * in);
@@ -361,7 +375,7 @@ HostWeight WeightReader::stacked(std::initializer_list<std::string> names, std::
 
 HostWeight WeightReader::conv(const std::string& name, std::int64_t out, std::int64_t in,
                               std::int64_t kernel) {
-  return weight(name, {out, in, kernel, kernel}, true);
+  return patched(weight(name, {out, in, kernel, kernel}, true), {&name, 1});
 }
 
 std::vector<float> WeightReader::vector(const std::string& name, std::int64_t size) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "backend/weight.h"
+#include "checkpoint/lora_patch.h"
 #include "checkpoint/tensor_file.h"
 
 namespace octet {
@@ -78,6 +79,12 @@ class WeightReader {
   /// A table in its stored dtype; FP8 is decoded to BF16 with its scale.
   [[nodiscard]] HostTensor table(const std::string& name, std::vector<std::int64_t> dims);
 
+  /// The names of all layers that have a weight.
+  [[nodiscard]] std::vector<std::string> layers() const;
+  /// From now on every linear and convolution weight goes through `patch`, which must outlive the
+  /// reader's use.
+  void patch_with(LoraPatch& patch) { patch_ = &patch; }
+
   /// Throws kModelMismatch when anything was missing or stayed unread.
   void finish() const;
 
@@ -109,6 +116,9 @@ class WeightReader {
   Values values_;
   ScaleSummary scales_;
   std::map<std::string, Entry> entries_;
+  [[nodiscard]] HostWeight patched(HostWeight weight, std::span<const std::string> layers) const;
+
+  LoraPatch* patch_ = nullptr;
   std::set<std::string> read_;
   std::vector<std::string> missing_;
   std::int64_t missing_values_ = 0;

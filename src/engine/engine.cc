@@ -60,7 +60,8 @@ Engine::Engine(const EngineOptions& asked) {
   const EngineOptions options = require_lock(asked);
   const ModelFolder folder(find_model(options.model));
   auto [backend, remark] = choose_backend(options.device, options.threads);
-  LoadedModel loaded = load_model(folder, *backend, options.variant, options.compute);
+  LoadedModel loaded =
+      load_model(folder, *backend, options.variant, options.compute, options.loras);
   loaded.info.device = describe(backend->info());
   if (!remark.empty()) loaded.info.device += "; " + remark;
   loaded.info.load_seconds = seconds_since(begin);

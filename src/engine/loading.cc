@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "checkpoint/pickle.h"
+#include "engine/loras.h"
 
 namespace octet {
 namespace {
@@ -184,14 +185,17 @@ struct Parts {
 /// Loads components one after the other and keeps the account of them.
 class ModelLoader {
  public:
-  ModelLoader(const ModelFolder& folder, Backend& backend, const std::optional<std::string>& asked)
-      : folder_(folder), backend_(backend), asked_(asked) {}
+  ModelLoader(const ModelFolder& folder, Backend& backend, const std::optional<std::string>& asked,
+              Loras& loras)
+      : folder_(folder), backend_(backend), asked_(asked), loras_(loras) {}
 
   LoadedModel load(const std::string& compute) {
     check_parts();
+    loras_.require_components([&](const std::string& c) { return folder_.has_component(c); });
     load_parts(compute, [](auto&& step) { step(); });
     LoadedModel model = assemble();
     model.info.digest = folder_.digest(weight_files_);
+    loras_.describe(model.info);
     return model;
   }
 
@@ -271,8 +275,10 @@ class ModelLoader {
 
   template <typename Model, typename... Options>
   Model component(Source& source, Compute compute, const Options&... options) {
+    loras_.begin(source.component, source.reader);
     Model model(Loader(source.reader, backend_, compute), options...);
     source.reader.finish();
+    loras_.end();
     const auto files = folder_.variants(source.component).at(source.variant);
     weight_files_.insert(weight_files_.end(), files.begin(), files.end());
     ComponentInfo c;
@@ -347,6 +353,7 @@ class ModelLoader {
   const ModelFolder& folder_;
   Backend& backend_;
   const std::optional<std::string>& asked_;
+  Loras& loras_;
   Compute main_ = Compute::kBF16, part_compute_ = Compute::kBF16;
   Parts parts_;
   ModelInfo info_;
@@ -356,13 +363,16 @@ class ModelLoader {
 }  // namespace
 
 LoadedModel load_model(const ModelFolder& folder, Backend& backend,
-                       const std::optional<std::string>& variant, const std::string& compute) {
-  return ModelLoader(folder, backend, variant).load(compute);
+                       const std::optional<std::string>& variant, const std::string& compute,
+                       const std::vector<LoraOption>& loras) {
+  Loras changes(loras, backend.info().threads);
+  return ModelLoader(folder, backend, variant, changes).load(compute);
 }
 
 LoadAttempt try_load_model(const ModelFolder& folder, Backend& backend,
                            const std::optional<std::string>& variant, const std::string& compute) {
-  return ModelLoader(folder, backend, variant).attempt(compute);
+  Loras none({}, 1);
+  return ModelLoader(folder, backend, variant, none).attempt(compute);
 }
 
 }  // namespace octet

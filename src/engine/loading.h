@@ -20,10 +20,11 @@ struct LoadedModel {
 
 /// `variant` and `compute` are EngineOptions'. Throws Error(kModelMismatch) with the list of what
 /// is there when a variant is absent, Error(kInvalidArgument) for unknown names or a compute type
-/// that the stored weights do not allow.
+/// that the stored weights do not allow; LoRA files that do not fit as loras.h says.
 [[nodiscard]] LoadedModel load_model(const ModelFolder& folder, Backend& backend,
                                      const std::optional<std::string>& variant,
-                                     const std::string& compute);
+                                     const std::string& compute,
+                                     const std::vector<LoraOption>& loras = {});
 
 /// Loading that goes on after an error, to find all that would refuse the model.
 struct LoadAttempt {

@@ -56,6 +56,33 @@ TEST(Flags, OpenRangesExcludeTheirEnd) {
   }
 }
 
+TEST(Flags, LoraFilesAndTheirWeights) {
+  std::vector<LoraOption> loras;
+  const Flag flag{.name = "--lora",
+                  .value = "FILE",
+                  .target = &loras,
+                  .range = {.low = -100, .high = 100},
+                  .repeats = true};
+  for (const char* text :
+       {"a.safetensors", "b.safetensors:0.5", "c:-2", "d:e.safetensors", "f:g/h"}) {
+    store(flag, text);
+  }
+  ASSERT_EQ(loras.size(), 5U);
+  EXPECT_EQ(loras[0].path, "a.safetensors");
+  EXPECT_EQ(loras[0].weight, 1);
+  EXPECT_EQ(loras[1].path, "b.safetensors");
+  EXPECT_EQ(loras[1].weight, 0.5F);
+  EXPECT_EQ(loras[2].path, "c");
+  EXPECT_EQ(loras[2].weight, -2);
+  EXPECT_EQ(loras[3].path, "d:e.safetensors");
+  EXPECT_EQ(loras[4].path, "f:g/h");
+  EXPECT_THROW(store(flag, "a:101"), Error);
+  EXPECT_THROW(store(flag, "a:1e"), Error);
+  const std::vector<Flag> flags = {flag};
+  const std::vector<std::string> words = {"--lora", "x", "--lora=y:2"};
+  EXPECT_EQ(split_command_line(flags, words).flags.size(), 2U);
+}
+
 TEST(Flags, EveryKindOfMemberIsRead) {
   bool on = false;
   std::optional<std::uint64_t> seed;
