@@ -95,18 +95,23 @@ LowRankChange LoraPatch::change(const Hit& hit, const std::string& layer, std::i
 
 void LoraPatch::apply(HostWeight& weight, std::span<const std::string> layers) {
   const auto rows = weight.dims[0] / static_cast<std::int64_t>(layers.size());
-  const auto values = static_cast<std::int64_t>(weight.data.size() / size_of(weight.dtype));
+  std::int64_t columns = 1;
+  for (std::size_t i = 1; i < weight.dims.size(); ++i) columns *= weight.dims[i];
   std::vector<LowRankChange> changes;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const auto hits = hits_.find(layers[i]);
     if (hits == hits_.end()) continue;
     applied_[layers[i]] = true;
     for (const Hit& hit : hits->second) {
-      changes.push_back(change(hit, layers[i], rows, values / weight.dims[0]));
+      changes.push_back(change(hit, layers[i], rows, columns));
       changes.back().first_row = static_cast<std::int64_t>(i) * rows;
     }
   }
   if (changes.empty()) return;
+  if (!weight.deferred.empty()) {
+    weight.data = read_all(weight.deferred);
+    weight.deferred.clear();
+  }
   const RoundingError error = merge_low_rank(weight, changes, pool_);
   if (!std::isfinite(error.error) || !std::isfinite(error.value)) {
     throw Error(Code::kModelMismatch,

@@ -351,6 +351,48 @@ TEST(LoraPatch, AChangeThatLeavesTheRangeIsRefused) {
   expect_error(Code::kUnsupported, "found 1 others (proj_out)", [&] { unused.finish(); });
 }
 
+class RowsInMemory final : public DeferredBytes {
+ public:
+  RowsInMemory(std::vector<std::byte> bytes, std::int64_t rows)
+      : bytes_(std::move(bytes)), rows_(rows) {}
+  std::int64_t rows() const override { return rows_; }
+  std::size_t row_bytes() const override { return bytes_.size() / static_cast<std::size_t>(rows_); }
+  void read(std::int64_t first, std::int64_t count,
+            std::span<std::byte> destination) const override {
+    std::copy_n(bytes_.begin() + first * static_cast<std::ptrdiff_t>(row_bytes()),
+                static_cast<std::size_t>(count) * row_bytes(), destination.begin());
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::int64_t rows_;
+};
+
+// Backends that read weights themselves must not get around the change.
+TEST(LoraPatch, WeightsThatAreNotYetReadAreReadForAChange) {
+  TensorMap map;
+  map["transformer.proj_out.lora_A.weight"] =
+      tensor_of({1, kColumns}, std::vector<float>(kColumns, 0.1f));
+  map["transformer.proj_out.lora_B.weight"] =
+      tensor_of({kRows, 1}, std::vector<float>(kRows, 0.1f));
+  ThreadPool pool(1);
+  const std::vector<WeightedLora> loras = {{std::make_shared<LoraFile>(open_lora(map)), 1}};
+  Random random(5);
+  HostWeight direct = random_weight(random, DType::kF16, ScaleKind::kNone);
+  HostWeight deferred = direct;
+  deferred.deferred = {std::make_shared<RowsInMemory>(std::move(deferred.data), kRows)};
+  deferred.data.clear();
+  const std::string layer = "proj_out", other = "other";
+  const std::vector<std::string> layers = {layer, other};
+  LoraPatch("transformer", loras, layers, pool).apply(direct, {&layer, 1});
+  HostWeight untouched = deferred;
+  LoraPatch("transformer", loras, layers, pool).apply(deferred, {&layer, 1});
+  EXPECT_TRUE(deferred.deferred.empty());
+  EXPECT_EQ(deferred.data, direct.data);
+  LoraPatch("transformer", loras, layers, pool).apply(untouched, {&other, 1});
+  EXPECT_EQ(untouched.deferred.size(), 1u) << "without a change it stays where it is";
+}
+
 TEST(LoraPatch, TwoNamesOfOneLayerAreRefused) {
   TensorMap map =
       one_layer("transformer.proj_out.lora_A.weight", "transformer.proj_out.lora_B.weight");
