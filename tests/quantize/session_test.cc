@@ -280,6 +280,26 @@ TEST_F(Quantisation, BlocksOverTheLimitStayIn16Bit) {
   EXPECT_FALSE(run().written) << "nothing would be left to quantise";
 }
 
+TEST_F(Quantisation, ComfyUiFilesAreJudgedByTheirBytes) {
+  options_.layout = Fp8Layout::kComfyUi;
+  options_.weight_scale = WeightScale::kTensor;
+  options_.modulation_fp8 = true;
+  const QuantizeReport r = run();
+  EXPECT_TRUE(r.failures.empty()) << r.failures.at(0);
+  ASSERT_TRUE(r.written);
+  EXPECT_EQ(r.layers.size(), 13u + 5) << "with the modulation of two blocks and the output";
+  for (const LayerReport& l : r.layers) {
+    EXPECT_TRUE(l.quantised) << l.name;
+    EXPECT_GT(l.weight_error, 0.01) << l.name;
+    EXPECT_LT(l.weight_error, 0.06) << l.name;
+  }
+  const auto file = open_tensor_file(open_file(options_.out));
+  EXPECT_EQ(file->tensors().count("model.diffusion_model.joint_blocks.1.x_block.mlp.fc1.weight"),
+            1u);
+  EXPECT_EQ(file->metadata().count("octet.quantization"), 1u);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_.path() + "/out"), {}), 1);
+}
+
 TEST_F(Quantisation, PercentilesNarrowTheRange) {
   options_.percentile = 90;
   options_.accept_quality_loss = true;
