@@ -28,7 +28,9 @@ class FloatFile final : public TensorFile {
   const std::map<std::string, std::string>& metadata() const override { return file_->metadata(); }
   void read_rows(const TensorInfo& tensor, RowRange rows,
                  std::span<std::byte> destination) const override {
-    const TensorInfo& source = file_->tensors().at(tensor.name);
+    TensorInfo source = tensor;  // the shape may be another one than the file's
+    source.dtype = file_->tensors().at(tensor.name).dtype;
+    source.dtype_name = file_->tensors().at(tensor.name).dtype_name;
     Bytes bytes(static_cast<std::size_t>(rows.count) * row_bytes(source));
     file_->read_rows(source, rows, bytes);
     decode_to_f32(*source.dtype, bytes.data(), reinterpret_cast<float*>(destination.data()),
