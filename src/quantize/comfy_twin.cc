@@ -25,9 +25,8 @@ class Twin {
   const TensorInfo& info(const std::string& name) const {
     const auto it = file_->tensors().find(name);
     if (it != file_->tensors().end()) return it->second;
-    throw Error(Code::kModelMismatch,
-                format("%s: expected tensor \"%s\", found none", file_->name().c_str(),
-                       name.c_str()));
+    throw Error(Code::kModelMismatch, format("%s: expected tensor \"%s\", found none",
+                                             file_->name().c_str(), name.c_str()));
   }
 
   void add(const ComfyTensor& comfy) {
