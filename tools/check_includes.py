@@ -42,7 +42,7 @@ DEVICE_LIST = "src/engine/backend_registry.cc"
 
 # Third-party header -> the folders that may include it.
 LIBRARIES = {
-    r"nlohmann/": ["checkpoint", "text", "engine", "quantize", "api", "apps"],
+    r"nlohmann/": ["base", "checkpoint", "text", "engine", "quantize", "api", "apps"],
     r"toml\+\+/": ["lock"],
     r"(png|jpeglib|zlib|turbojpeg)\.h|webp/": ["image"],
     r"cuda|cublas|cudnn|nccl": ["backend/cuda"],

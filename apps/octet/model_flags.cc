@@ -13,17 +13,44 @@ bool is_device(const std::string& text) {
          index.find_first_not_of("0123456789") == std::string::npos;
 }
 
+// What a single file does not hold.
+void add_part_flags(ModelParts& p, std::vector<Flag>& flags) {
+  struct Row {
+    const char *name, *help;
+    std::string* target;
+  };
+  const Row rows[] = {
+      {"--clip-l", "CLIP-L text encoder beside a single-file model", &p.clip_l},
+      {"--clip-g", "CLIP-G text encoder", &p.clip_g},
+      {"--t5", "T5 text encoder (optional)", &p.t5},
+      {"--t5-tokenizer", "spiece.model or tokenizer.json of google/t5-v1_1-xxl, needed with T5",
+       &p.t5_tokenizer},
+      {"--vae", "VAE", &p.vae},
+      {"--text-encoders", "folder in which text encoders and VAE are looked for", &p.folder}};
+  for (const Row& row : rows) {
+    flags.push_back({.name = row.name,
+                     .value = row.target == &p.folder ? "FOLDER" : "FILE",
+                     .group = kGroup,
+                     .help = row.help,
+                     .normal = "",
+                     .target = row.target,
+                     .accepts = is_not_empty,
+                     .expected = "a path"});
+  }
+}
+
 }  // namespace
 
 void add_model_flags(EngineOptions& o, std::vector<Flag>& flags) {
   flags.push_back({.name = "--model",
                    .value = "PATH|NAME",
                    .group = kGroup,
-                   .help = "folder in the diffusers layout, or the name of a built-in model",
+                   .help = "folder in the diffusers layout, single file, or the name of a built-in "
+                           "model",
                    .normal = o.model,
                    .target = &o.model,
                    .accepts = is_not_empty,
-                   .expected = "a folder or the name of a built-in model"});
+                   .expected = "a folder, a file or the name of a built-in model"});
   add_model_choice_flags(o, flags);
   flags.push_back({.name = "--lora",
                    .value = "FILE[:WEIGHT]",
@@ -54,6 +81,23 @@ void add_model_choice_flags(EngineOptions& o, std::vector<Flag>& flags) {
                    .target = &o.variant,
                    .accepts = is_not_empty,
                    .expected = "the name of a variant such as fp8"});
+  flags.push_back({.name = "--preset",
+                   .value = "NAME",
+                   .group = kGroup,
+                   .help = "whose steps and guidance are the default; Large and Large Turbo cannot "
+                           "be told apart by their weights",
+                   .normal = "from the model",
+                   .target = &o.preset,
+                   .choices = {"large", "large-turbo", "medium"}});
+  flags.push_back({.name = "--fp8-scheme",
+                   .value = "NAME",
+                   .group = kGroup,
+                   .help = "plain takes FP8 weights without scales as a plain cast even if their "
+                           "codes say that scales are missing",
+                   .normal = o.fp8_scheme,
+                   .target = &o.fp8_scheme,
+                   .choices = {"auto", "plain"}});
+  add_part_flags(o.parts, flags);
 }
 
 void add_machine_flags(EngineOptions& o, std::vector<Flag>& flags) {

@@ -65,6 +65,7 @@ Json model_json(const ModelInfo& model) {
           {"path", model.path},
           {"variant", model.variant},
           {"digest", model.digest},
+          {"preset", model.preset},
           {"device", model.device}};
 }
 
@@ -73,6 +74,7 @@ Json components_json(const ModelInfo& model) {
   for (const ComponentInfo& part : model.components) {
     components.push_back({{"name", part.name},
                           {"architecture", part.architecture},
+                          {"layout", part.layout},
                           {"stored", part.stored},
                           {"compute", part.compute},
                           {"reason", part.reason},
@@ -150,6 +152,7 @@ std::vector<std::string> model_lines(const ModelInfo& model) {
       format("model %s (%s%s), %zu MiB of weights, loaded in %.2f s", model.name.c_str(),
              variant.c_str(), model.path.c_str(), bytes / kMiB, model.load_seconds),
       "  device " + model.device};
+  if (!model.preset.empty()) lines.push_back("  settings of " + model.preset);
   for (const ComponentInfo& part : model.components) lines.push_back(component_line(part));
   for (const LoraInfo& lora : model.loras) {
     lines.push_back(format("  lora %s: weight %g, %d layers", lora.path.c_str(),

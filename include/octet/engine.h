@@ -24,8 +24,19 @@ struct LoraOption {
   float weight = 1;
 };
 
+/// Paths of what a single-file model does not hold itself; empty: not given.
+struct ModelParts {
+  std::string folder;  // text encoders and VAE are looked for in here
+  std::string clip_l, clip_g, t5, vae;
+  std::string t5_tokenizer;  // spiece.model or tokenizer.json of google/t5-v1_1-xxl
+  bool operator==(const ModelParts&) const = default;
+};
+
 struct EngineOptions {
-  std::string model = "emoji";         // a built-in name, or the path of a diffusers folder
+  std::string model = "emoji";         // a built-in name, a diffusers folder or a single file
+  ModelParts parts;                    // with a single file
+  std::optional<std::string> preset;   // "large", "large-turbo", "medium"; empty: as the model says
+  std::string fp8_scheme = "auto";     // "plain": FP8 without scales is a plain cast, whatever its codes
   std::optional<std::string> variant;  // "fp8", "fp16", "bf16", "fp32"; empty: what is there
   std::string device = "auto";         // "auto", "cpu", "cuda", "cuda:1"
   std::string compute = "auto";        // "auto", "f32", "bf16", "w8a16", "fp8"
@@ -44,6 +55,7 @@ struct StoredBytes {
 struct ComponentInfo {
   std::string name;                           // "transformer", "text_encoder", ..., "vae"
   std::string variant;                        // label of its files; empty: they carry none
+  std::string layout;                         // whose names: "diffusers"; and FP8 scheme
   std::string architecture;                   // "sd3.5-large-like MMDiT, 5 blocks, width 320"
   std::string stored;                         // dtype of most of its weights in the file
   std::string compute;                        // in which numbers it computes
@@ -73,6 +85,7 @@ struct ModelInfo {
   std::string name;
   std::string path;  // folder, or "built-in"
   std::string variant;
+  std::string preset;  // whose settings are the default, and why
   std::string digest;  // SHA-256 over names and contents of the model's files and its LoRA
   std::vector<ComponentInfo> components;
   std::vector<LoraInfo> loras;

@@ -6,6 +6,8 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "checkpoint/scale_reader.h"
+#include "checkpoint/scales.h"
 #include "tensor/float_formats.h"
 
 namespace octet {
@@ -21,10 +23,6 @@ constexpr IgnoredTensor kIgnoredTensors[] = {
     {"logit_scale", "contrastive training only"},
     {"encoder.embed_tokens.weight", "duplicate of shared.weight"},
 };
-
-// Spellings of the scales of one layer; the first is what Octet writes.
-constexpr const char* kWeightScaleNames[] = {".weight_scale", ".scale_weight"};
-constexpr const char* kInputScaleNames[] = {".input_scale", ".scale_input"};
 
 bool ignored(const std::string& name) {
   return std::any_of(std::begin(kIgnoredTensors), std::end(kIgnoredTensors),
@@ -55,70 +53,80 @@ std::string sample(const std::vector<std::string>& names) {
   return names.size() > 5 ? text + format(" and %zu more", names.size() - 5) : text;
 }
 
-// Row scales of a weight: as they are, or its one scale repeated.
-std::vector<float> row_scales(const HostWeight& w, std::int64_t rows) {
-  if (w.scale_kind == ScaleKind::kRow) return w.scale;
-  const float scale = w.scale_kind == ScaleKind::kTensor ? w.scale[0] : 1.0f;
-  return std::vector<float>(static_cast<std::size_t>(rows), scale);
+std::shared_ptr<const TensorFile> owner_of(const TensorFiles& files, const TensorFile* file) {
+  for (const auto& each : files) {
+    if (each.get() == file) return each;
+  }
+  return nullptr;
 }
 
-/// One tensor of a file.
-class FileTensor final : public DeferredBytes {
+NamedTensors tensors_of(const ComponentSpec& spec, const TensorFiles& files) {
+  NamedTensors tensors;
+  for (const auto& file : files) {
+    for (const auto& [name, info] : file->tensors()) {
+      if (!name.starts_with(spec.prefix)) continue;
+      const auto [it, fresh] = tensors.emplace(name.substr(spec.prefix.size()),
+                                               TensorRef{.file = file.get(), .info = &info});
+      if (fresh) continue;
+      throw Error(Code::kModelMismatch,
+                  format("%s: tensor \"%s\" expected once, found in %s and in %s",
+                         spec.name.c_str(), excerpt(name).c_str(),
+                         it->second.file->name().c_str(), file->name().c_str()));
+    }
+  }
+  return tensors;
+}
+
+/// Rows of one stored tensor.
+class PieceBytes final : public DeferredBytes {
  public:
-  FileTensor(std::shared_ptr<const TensorFile> file, const TensorInfo& info)
-      : file_(std::move(file)), info_(info) {
+  /// `file` is the owner of the piece's file.
+  PieceBytes(std::shared_ptr<const TensorFile> file, const Piece& piece)
+      : file_(std::move(file)), info_(*piece.tensor->data.info), rows_(piece.rows) {
+    whole_ = rows_.count == all_rows(info_).count;
     // [1, positions, width] is one row, too large to be read in one piece.
-    while (info_.dims.size() > 1 && info_.dims[0] == 1) info_.dims.erase(info_.dims.begin());
+    while (whole_ && info_.dims.size() > 1 && info_.dims[0] == 1) {
+      info_.dims.erase(info_.dims.begin());
+      rows_ = all_rows(info_);
+    }
   }
 
-  std::int64_t rows() const override { return all_rows(info_).count; }
+  std::int64_t rows() const override { return rows_.count; }
   std::size_t row_bytes() const override { return octet::row_bytes(info_); }
   void read(std::int64_t first, std::int64_t count,
             std::span<std::byte> destination) const override {
-    file_->read_rows(info_, {.first = first, .count = count}, destination);
+    file_->read_rows(info_, {.first = rows_.first + first, .count = count}, destination);
   }
-  const RandomCodes* formula() const override { return file_->formula(info_); }
+  const RandomCodes* formula() const override {
+    return whole_ ? file_->formula(info_) : nullptr;
+  }
 
  private:
   std::shared_ptr<const TensorFile> file_;
   TensorInfo info_;
+  RowRange rows_;
+  bool whole_ = false;
 };
 
-template <typename Host>
-void read_now(Host& host) {
-  if (host.deferred.empty()) return;
-  host.data = read_all(host.deferred);
-  host.deferred.clear();
+void read_now(HostWeight& w) {
+  if (w.deferred.empty()) return;
+  w.data = read_all(w.deferred);
+  w.deferred.clear();
 }
 
-void append(HostWeight& joint, HostWeight part, std::int64_t rows) {
-  if (joint.dims.empty()) {
-    joint = std::move(part);
-    return;
+// Rows and columns of a matrix change places.
+std::vector<std::byte> transposed(const std::vector<std::byte>& data, std::int64_t rows,
+                                  std::int64_t columns, std::size_t element) {
+  std::vector<std::byte> result(data.size());
+  const auto r = static_cast<std::size_t>(rows), c = static_cast<std::size_t>(columns);
+  for (std::size_t i = 0; i < r; ++i) {
+    for (std::size_t j = 0; j < c; ++j) {
+      const auto source = data.begin() + static_cast<std::ptrdiff_t>((i * c + j) * element);
+      std::copy_n(source, element,
+                  result.begin() + static_cast<std::ptrdiff_t>((j * r + i) * element));
+    }
   }
-  if (joint.dtype != part.dtype || joint.input_scale != part.input_scale ||
-      joint.bias.empty() != part.bias.empty()) {
-    throw Error(
-        Code::kUnsupported,
-        format("tensor \"%s\": expected dtype %s and the input scale of \"%s\", found %s",
-               part.name.c_str(), name_of(joint.dtype), joint.name.c_str(), name_of(part.dtype)));
-  }
-  const bool scaled = joint.scale_kind != ScaleKind::kNone || part.scale_kind != ScaleKind::kNone;
-  if (scaled) {
-    std::vector<float> scales = row_scales(joint, joint.dims[0]);
-    const std::vector<float> more = row_scales(part, rows);
-    scales.insert(scales.end(), more.begin(), more.end());
-    joint.scale = std::move(scales);
-    joint.scale_kind = ScaleKind::kRow;
-  }
-  joint.dims[0] += rows;
-  if (joint.deferred.empty() != part.deferred.empty()) {
-    read_now(joint);
-    read_now(part);
-  }
-  joint.data.insert(joint.data.end(), part.data.begin(), part.data.end());
-  joint.deferred.insert(joint.deferred.end(), part.deferred.begin(), part.deferred.end());
-  joint.bias.insert(joint.bias.end(), part.bias.begin(), part.bias.end());
+  return result;
 }
 
 }  // namespace
@@ -143,39 +151,30 @@ std::string ScaleSummary::describe() const {
   return text.empty() ? "none" : text;
 }
 
-WeightReader::WeightReader(std::string component, TensorFiles files, Values values)
-    : component_(std::move(component)), files_(std::move(files)), values_(values) {
-  for (const auto& file : files_) {
-    for (const auto& [name, info] : file->tensors()) {
-      const auto [it, fresh] = entries_.emplace(name, Entry{file, &info});
-      if (!fresh) {
-        throw Error(
-            Code::kModelMismatch,
-            format("%s: tensor \"%s\" expected once, found in %s and in %s", component_.c_str(),
-                   excerpt(name).c_str(), it->second.file->name().c_str(), file->name().c_str()));
-      }
-    }
-  }
-}
-
-const TensorInfo* WeightReader::find(const std::string& name) const {
-  const auto it = entries_.find(name);
-  return it == entries_.end() ? nullptr : it->second.info;
+WeightReader::WeightReader(ComponentSpec spec, TensorFiles files)
+    : spec_(std::move(spec)), files_(std::move(files)) {
+  ScaledTensors scaled =
+      attach_scales(spec_.name, tensors_of(spec_, files_),
+                    {.prefix = spec_.prefix, .quantization = spec_.quantization});
+  scheme_ = std::move(scaled.scheme);
+  stored_ = std::move(scaled.tensors);
+  view_ = canonical_view(spec_.name, spec_.family, stored_);
 }
 
 std::vector<std::int64_t> WeightReader::dims(const std::string& name) const {
-  const TensorInfo* info = find(name);
-  if (info == nullptr) {
-    throw Error(Code::kModelMismatch, format("%s: expected tensor \"%s\", found %zu other tensors",
-                                             component_.c_str(), name.c_str(), entries_.size()));
+  const auto it = view_.tensors.find(name);
+  if (it == view_.tensors.end()) {
+    throw Error(Code::kModelMismatch,
+                format("%s: expected tensor \"%s\", found %zu other tensors", spec_.name.c_str(),
+                       name.c_str(), view_.tensors.size()));
   }
-  return info->dims;
+  return it->second.dims;
 }
 
 int WeightReader::count(const std::string& prefix) const {
   int count = 0;
-  for (auto it = entries_.lower_bound(prefix);
-       it != entries_.end() && it->first.starts_with(prefix); ++it) {
+  for (auto it = view_.tensors.lower_bound(prefix);
+       it != view_.tensors.end() && it->first.starts_with(prefix); ++it) {
     const char* begin = it->first.data() + prefix.size();
     const char* end = it->first.data() + it->first.size();
     int index = -1;
@@ -200,182 +199,229 @@ void WeightReader::note_missing(const std::string& name, const std::vector<std::
   throw Error(Code::kModelMismatch,
               format("%s: tensors do not fit the model: at least %zu missing (%s), the last of "
                      "shape %s",
-                     component_.c_str(), missing_.size(), sample(missing_).c_str(),
+                     spec_.name.c_str(), missing_.size(), sample(missing_).c_str(),
                      shape_text(dims).c_str()));
 }
 
-const WeightReader::Entry* WeightReader::take(const std::string& name,
-                                              const std::vector<std::int64_t>& dims, bool exact) {
+const CanonicalTensor* WeightReader::take(const std::string& name,
+                                          const std::vector<std::int64_t>& dims, bool exact) {
   if (std::any_of(dims.begin(), dims.end(), [](std::int64_t d) { return d < 1; })) {
     throw Error(Code::kModelMismatch,
-                format("%s: tensor \"%s\": expected sizes above 0, found %s", component_.c_str(),
+                format("%s: tensor \"%s\": expected sizes above 0, found %s", spec_.name.c_str(),
                        name.c_str(), shape_text(dims).c_str()));
   }
-  const auto it = entries_.find(name);
-  if (it == entries_.end()) {
+  const auto it = view_.tensors.find(name);
+  if (it == view_.tensors.end()) {
     note_missing(name, dims);
     return nullptr;
   }
-  const TensorInfo& info = *it->second.info;
+  const CanonicalTensor& tensor = it->second;
+  const TensorInfo& info = *tensor.pieces[0].tensor->data.info;
   if (!info.dtype || !is_float(*info.dtype)) {
     throw Error(Code::kUnsupported,
                 format("%s: tensor \"%s\": expected F32, F16, BF16, F8_E4M3 or F8_E5M2, found %s",
-                       component_.c_str(), name.c_str(), excerpt(info.dtype_name).c_str()));
+                       spec_.name.c_str(), excerpt(tensor.stored_name).c_str(),
+                       excerpt(info.dtype_name).c_str()));
   }
-  if (exact ? info.dims != dims : product(info.dims) != product(dims)) {
+  if (exact ? tensor.dims != dims : product(tensor.dims) != product(dims)) {
     throw Error(Code::kModelMismatch,
-                format("%s: tensor \"%s\": expected shape %s, found %s", component_.c_str(),
-                       name.c_str(), shape_text(dims).c_str(), shape_text(info.dims).c_str()));
+                format("%s: tensor \"%s\": expected shape %s, found %s", spec_.name.c_str(),
+                       excerpt(tensor.stored_name).c_str(), shape_text(dims).c_str(),
+                       shape_text(tensor.dims).c_str()));
   }
   read_.insert(name);
-  return &it->second;
+  return &tensor;
 }
 
-std::vector<float> WeightReader::floats(const std::string& name,
-                                        const std::vector<std::int64_t>& dims) {
-  const Entry* entry = take(name, dims, true);
-  std::vector<float> values(static_cast<std::size_t>(product(dims)));
-  if (entry != nullptr) {
-    const std::vector<std::byte> bytes = entry->file->read(*entry->info);
-    decode_to_f32(*entry->info->dtype, bytes.data(), values.data(), values.size());
-  }
-  return values;
-}
-
-std::vector<float> WeightReader::scale_values(const Entry& entry) {
-  const TensorInfo& info = *entry.info;
-  if (info.dtype != DType::kF32) {
-    throw Error(Code::kUnsupported,
-                format("%s: scale \"%s\": expected F32, found %s", component_.c_str(),
-                       info.name.c_str(), excerpt(info.dtype_name).c_str()));
-  }
-  const std::vector<std::byte> bytes = entry.file->read(info);
-  std::vector<float> values(bytes.size() / sizeof(float));
-  decode_to_f32(DType::kF32, bytes.data(), values.data(), values.size());
-  for (const float v : values) {
-    if (std::isfinite(v) && v > 0) continue;
-    throw Error(Code::kCorruptFile,
-                format("%s: scale \"%s\": expected finite values above 0, found %g",
-                       component_.c_str(), info.name.c_str(), static_cast<double>(v)));
-  }
-  read_.insert(info.name);
-  return values;
-}
-
-void WeightReader::attach_scales(HostWeight& weight, const std::string& layer) {
-  for (const char* suffix : kWeightScaleNames) {
-    const auto it = entries_.find(layer + suffix);
-    if (it == entries_.end()) continue;
-    weight.scale = scale_values(it->second);
-    const auto count = static_cast<std::int64_t>(weight.scale.size());
-    if (count != 1 && count != weight.dims[0]) {
-      throw Error(Code::kModelMismatch,
-                  format("%s: scale \"%s\": expected 1 or %lld values, found %lld",
-                         component_.c_str(), it->first.c_str(),
-                         static_cast<long long>(weight.dims[0]), static_cast<long long>(count)));
+// All parts, one under the other, with their scales; shapes are known to fit.
+HostWeight WeightReader::read(const std::vector<const CanonicalTensor*>& parts,
+                              Values values) const {
+  HostWeight w;
+  w.name = parts[0]->stored_name;
+  w.dtype = *parts[0]->pieces[0].tensor->data.info->dtype;
+  w.dims = parts[0]->dims;
+  w.dims[0] = 0;
+  RowScales scales;
+  for (const CanonicalTensor* part : parts) {
+    for (const Piece& piece : part->pieces) {
+      const StoredTensor& t = *piece.tensor;
+      const std::optional<float> input_scale = read_input_scale(spec_.name, t);
+      if (w.dims[0] == 0) {
+        w.input_scale = input_scale;
+        w.wide_inputs = t.wide_inputs;
+      }
+      if (t.data.info->dtype != w.dtype || input_scale != w.input_scale ||
+          t.wide_inputs != w.wide_inputs) {
+        throw Error(Code::kUnsupported,
+                    format("%s: tensor \"%s\": expected dtype, input scale and precision of "
+                           "\"%s\" (they are computed together), found others (%s, %s)",
+                           spec_.name.c_str(), excerpt(part->stored_name).c_str(),
+                           excerpt(w.name).c_str(), t.data.info->dtype_name.c_str(),
+                           safetensors_name(w.dtype)));
+      }
+      RowScales more = read_scales(spec_.name, t, piece.rows);
+      check_scaled_dtype(t, more);
+      const std::int64_t columns = w.dims.size() > 1 ? w.dims[1] : 1;
+      append_scales(scales, w.dims[0], std::move(more), piece.rows.count, columns);
+      w.deferred.push_back(std::make_shared<PieceBytes>(owner_of(files_, t.data.file), piece));
+      w.dims[0] += piece.rows.count;
     }
-    weight.scale_kind = count == 1 ? ScaleKind::kTensor : ScaleKind::kRow;
-    break;  // a second spelling beside it stays unread and is refused by finish()
   }
-  for (const char* suffix : kInputScaleNames) {
-    const auto it = entries_.find(layer + suffix);
-    if (it == entries_.end()) continue;
-    const std::vector<float> values = scale_values(it->second);
-    if (values.size() != 1) {
-      throw Error(Code::kModelMismatch,
-                  format("%s: scale \"%s\": expected 1 value, found %zu", component_.c_str(),
-                         it->first.c_str(), values.size()));
-    }
-    weight.input_scale = values[0];
-    break;
+  w.scale_kind = scales.kind;
+  w.scale = std::move(scales.values);
+  w.block = scales.kind == ScaleKind::kBlock ? scales.block : 0;
+  const bool must_look = is_fp8(w.dtype) && w.scale_kind == ScaleKind::kNone && !spec_.plain_fp8;
+  if (values == Values::kShapes) {
+    w.deferred.clear();
+    return w;
   }
-  scales_.add(weight);
+  if (must_look || !defer_) read_now(w);
+  if (must_look) check_plain_cast(w);
+  return w;
+}
+
+// Programs write scales of 1 beside layers that they left in 16 bits; any other scale says that
+// the codes were once FP8, and nothing says whether it is already multiplied in.
+void WeightReader::check_scaled_dtype(const StoredTensor& tensor, RowScales& scales) const {
+  if (is_fp8(*tensor.data.info->dtype) || scales.kind == ScaleKind::kNone) return;
+  if (std::all_of(scales.values.begin(), scales.values.end(), [](float s) { return s == 1.0f; })) {
+    scales = {};
+    return;
+  }
+  throw Error(Code::kModelMismatch,
+              format("%s: scale \"%s\": expected an FP8 weight beside it, found %s",
+                     spec_.name.c_str(), excerpt(tensor.weight_scale->info->name).c_str(),
+                     excerpt(tensor.data.info->dtype_name).c_str()));
 }
 
 std::vector<std::byte> WeightReader::zeros(std::int64_t floats) const {
-  if (values_ == Values::kShapes) return {};
+  if (spec_.values == Values::kShapes) return {};
   return std::vector<std::byte>(static_cast<std::size_t>(floats) * sizeof(float));
 }
 
 // FP8 codes without any scale are either a plain cast of small weights or a scaled file that lost
-// its scales: those fill the range up to the largest code.
+// its scales: those fill the range up to the largest code. Codes without sign ascend with their
+// values, NaN last.
 void WeightReader::check_plain_cast(const HostWeight& weight) const {
   constexpr float kPlainLimit = 224.0f;
-  std::vector<float> values(weight.data.size());
-  decode_to_f32(weight.dtype, weight.data.data(), values.data(), values.size());
-  for (const float v : values) {
-    if (std::fabs(v) < kPlainLimit) continue;
-    throw Error(Code::kModelMismatch,
-                format("%s: tensor \"%s\": FP8 without a scale; expected codes below %g for a "
-                       "plain cast, found %g (a scaled file without its scales?)",
-                       component_.c_str(), weight.name.c_str(), static_cast<double>(kPlainLimit),
-                       static_cast<double>(v)));
+  std::uint8_t limit = 0;
+  encode_from_f32(weight.dtype, &kPlainLimit, &limit, 1);
+  constexpr std::uint8_t kMagnitude = 0x7f;
+  std::uint8_t largest = 0;
+  for (const std::byte b : weight.data) {
+    largest = std::max(largest, static_cast<std::uint8_t>(std::to_integer<std::uint8_t>(b) &
+                                                          kMagnitude));
   }
+  if (largest < limit) return;
+  float value = 0;
+  decode_to_f32(weight.dtype, &largest, &value, 1);
+  throw Error(Code::kModelMismatch,
+              format("%s: tensor \"%s\": FP8 without a scale; expected codes below %g for a plain "
+                     "cast, found %g (a scaled file without its scales? --fp8-scheme plain takes "
+                     "them as they are)",
+                     spec_.name.c_str(), excerpt(weight.name).c_str(),
+                     static_cast<double>(kPlainLimit), static_cast<double>(value)));
 }
 
-HostWeight WeightReader::weight(const std::string& name, const std::vector<std::int64_t>& dims,
-                                bool bias) {
-  HostWeight w;
-  w.name = name + ".weight";
-  w.dims = dims;
-  if (const Entry* entry = take(w.name, dims, dims.size() == 2)) {
-    w.dtype = *entry->info->dtype;
-    w.deferred = {std::make_shared<FileTensor>(entry->file, *entry->info)};
-    attach_scales(w, name);
-    if (values_ == Values::kShapes) {
-      w.deferred.clear();
-    } else if (is_fp8(w.dtype) && w.scale_kind == ScaleKind::kNone) {
-      read_now(w);
-      check_plain_cast(w);
-    } else if (!defer_) {
-      read_now(w);
-    }
-  } else {
-    w.data = zeros(product(dims));
+HostWeight WeightReader::weight(const std::vector<std::string>& names,
+                                std::vector<std::int64_t> dims_each, bool bias) {
+  std::vector<const CanonicalTensor*> parts;
+  std::vector<float> biases;
+  bool complete = true;
+  for (const std::string& name : names) {
+    parts.push_back(take(name + ".weight", dims_each, dims_each.size() == 2));
+    complete = complete && parts.back() != nullptr;
+    if (!bias) continue;
+    const std::vector<float> more = floats(name + ".bias", {dims_each[0]});
+    biases.insert(biases.end(), more.begin(), more.end());
   }
-  if (bias) w.bias = floats(name + ".bias", {dims[0]});
+  HostWeight w;
+  if (complete) w = read(parts, spec_.values);
+  if (complete) scales_.add(w);
+  if (!w.wide_inputs.empty()) ++wide_inputs_[w.wide_inputs];
+  if (w.name.empty()) w.name = names[0] + ".weight";
+  w.dims = std::move(dims_each);
+  w.dims[0] *= static_cast<std::int64_t>(names.size());
+  w.bias = std::move(biases);
+  // Zeros stand in for what is missing, so that everything missing can be named in the end.
+  if (!complete) w.data = zeros(product(w.dims));
+  if (complete && parts[0]->transposed) {
+    if (w.scale_kind != ScaleKind::kNone && w.scale_kind != ScaleKind::kTensor) {
+      throw Error(Code::kUnsupported,
+                  format("%s: tensor \"%s\": expected one scale at most for a transposed weight",
+                         spec_.name.c_str(), excerpt(w.name).c_str()));
+    }
+    read_now(w);
+    if (!w.data.empty()) w.data = transposed(w.data, w.dims[1], w.dims[0], size_of(w.dtype));
+  }
+  if (complete && patch_ != nullptr) patch_->apply(w, names);
   return w;
 }
 
 std::vector<std::string> WeightReader::layers() const {
   constexpr std::string_view kEnd = ".weight";
   std::vector<std::string> names;
-  for (const auto& [name, entry] : entries_) {
+  for (const auto& [name, tensor] : view_.tensors) {
     if (name.ends_with(kEnd)) names.push_back(name.substr(0, name.size() - kEnd.size()));
   }
   return names;
 }
 
-HostWeight WeightReader::patched(HostWeight weight, std::span<const std::string> layers) const {
-  if (patch_ != nullptr) patch_->apply(weight, layers);
-  return weight;
-}
-
 HostWeight WeightReader::linear(const std::string& name, std::int64_t out, std::int64_t in,
                                 bool bias) {
-  return patched(weight(name, {out, in}, bias), {&name, 1});
+  return weight({name}, {out, in}, bias);
 }
 
 HostWeight WeightReader::stacked(std::initializer_list<std::string> names, std::int64_t out_each,
                                  std::int64_t in, bool bias) {
-  const std::size_t missing = missing_.size();
-  HostWeight joint;
-  for (const std::string& name : names) {
-    HostWeight part = weight(name, {out_each, in}, bias);
-    // Zeros that stand in for a part may differ from the others in dtype.
-    if (missing_.size() == missing) append(joint, std::move(part), out_each);
-  }
-  if (missing_.size() == missing) return patched(std::move(joint), {names.begin(), names.size()});
-  const std::int64_t rows = out_each * static_cast<std::int64_t>(names.size());
-  HostWeight stand_in{.name = *names.begin() + ".weight", .dims = {rows, in}};
-  stand_in.data = zeros(rows * in);
-  if (bias) stand_in.bias.resize(static_cast<std::size_t>(rows));
-  return stand_in;
+  return weight(names, {out_each, in}, bias);
 }
 
 HostWeight WeightReader::conv(const std::string& name, std::int64_t out, std::int64_t in,
                               std::int64_t kernel) {
-  return patched(weight(name, {out, in, kernel, kernel}, true), {&name, 1});
+  return weight({name}, {out, in, kernel, kernel}, true);
+}
+
+HostTensor WeightReader::decoded(const CanonicalTensor& tensor, DType fp8_as, Values read_values) {
+  HostWeight w = read({&tensor}, read_values);
+  if (tensor.dims.size() > 1) scales_.add(w);
+  if (is_fp8(w.dtype)) read_now(w);
+  HostTensor t{.name = w.name,
+               .dtype = w.dtype,
+               .dims = {},
+               .data = std::move(w.data),
+               .deferred = std::move(w.deferred)};
+  if (!is_fp8(w.dtype)) return t;
+  if (w.scale_kind == ScaleKind::kBlock) {
+    throw Error(Code::kUnsupported,
+                format("%s: tensor \"%s\": expected one scale or one per row in a table, found "
+                       "blocks",
+                       spec_.name.c_str(), excerpt(w.name).c_str()));
+  }
+  const DType stored = t.dtype;
+  t.dtype = fp8_as;
+  if (read_values == Values::kShapes) return t;
+  std::vector<float> values(t.data.size());
+  decode_to_f32(stored, t.data.data(), values.data(), values.size());
+  if (w.scale_kind != ScaleKind::kNone) {
+    const std::size_t row = values.size() / w.scale.size();
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] *= w.scale[i / row];
+  }
+  t.data.resize(values.size() * size_of(t.dtype));
+  encode_from_f32(t.dtype, values.data(), t.data.data(), values.size());
+  return t;
+}
+
+std::vector<float> WeightReader::floats(const std::string& name,
+                                        const std::vector<std::int64_t>& dims) {
+  const CanonicalTensor* tensor = take(name, dims, true);  // checks that the size can be had
+  std::vector<float> values(static_cast<std::size_t>(product(dims)));
+  if (tensor != nullptr) {
+    HostTensor t = decoded(*tensor, DType::kF32, Values::kRead);
+    if (!t.deferred.empty()) t.data = read_all(t.deferred);
+    decode_to_f32(t.dtype, t.data.data(), values.data(), values.size());
+  }
+  return values;
 }
 
 std::vector<float> WeightReader::vector(const std::string& name, std::int64_t size) {
@@ -383,39 +429,23 @@ std::vector<float> WeightReader::vector(const std::string& name, std::int64_t si
 }
 
 HostTensor WeightReader::table(const std::string& name, std::vector<std::int64_t> dims) {
-  HostTensor t{.name = name, .dtype = DType::kF32, .dims = std::move(dims), .data = {}};
-  const Entry* entry = take(name, t.dims, false);
-  if (entry == nullptr) {
-    t.data = zeros(product(t.dims));
-    return t;
+  HostTensor t{.name = name, .dtype = DType::kF32, .dims = {}, .data = {}};
+  if (const CanonicalTensor* tensor = take(name, dims, false)) {
+    t = decoded(*tensor, DType::kBF16, spec_.values);
+  } else {
+    t.data = zeros(product(dims));
   }
-  t.dtype = *entry->info->dtype;
-  t.deferred = {std::make_shared<FileTensor>(entry->file, *entry->info)};
-  if (values_ == Values::kShapes) t.deferred.clear();
-  if (!defer_ || is_fp8(t.dtype)) read_now(t);
-  if (!is_fp8(t.dtype)) return t;
-  HostWeight scaled{.name = name, .dtype = t.dtype, .dims = t.dims, .data = std::move(t.data)};
-  attach_scales(scaled, name.substr(0, name.rfind('.')));
-  t.dtype = DType::kBF16;
-  if (values_ == Values::kShapes) return t;
-  if (scaled.scale_kind == ScaleKind::kNone) check_plain_cast(scaled);
-  std::vector<float> values(scaled.data.size());
-  decode_to_f32(scaled.dtype, scaled.data.data(), values.data(), values.size());
-  const std::vector<float> scales = row_scales(scaled, t.dims[0]);
-  const auto row = values.size() / scales.size();
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] *= scales[i / row];
-  t.data.resize(values.size() * size_of(t.dtype));
-  encode_from_f32(t.dtype, values.data(), t.data.data(), values.size());
+  t.dims = std::move(dims);
   return t;
 }
 
 void WeightReader::finish() const {
   std::vector<std::string> unread;
-  for (const auto& [name, entry] : entries_) {
-    if (read_.count(name) == 0 && !ignored(name)) unread.push_back(name);
+  for (const auto& [name, tensor] : view_.tensors) {
+    if (read_.count(name) == 0 && !ignored(name)) unread.push_back(tensor.stored_name);
   }
   if (missing_.empty() && unread.empty()) return;
-  std::string text = component_ + ": tensors do not fit the model:";
+  std::string text = spec_.name + ": tensors do not fit the model:";
   if (!missing_.empty())
     text += format(" %zu missing (%s)", missing_.size(), sample(missing_).c_str());
   if (!missing_.empty() && !unread.empty()) text += ";";
@@ -423,9 +453,22 @@ void WeightReader::finish() const {
   throw Error(Code::kModelMismatch, text);
 }
 
+std::int64_t WeightReader::tensor_count() const {
+  std::size_t count = stored_.size();
+  for (const auto& [name, tensor] : stored_) {
+    count += (tensor.weight_scale ? 1 : 0) + (tensor.input_scale ? 1 : 0);
+  }
+  return static_cast<std::int64_t>(count);
+}
+
 std::vector<std::pair<std::string, std::uint64_t>> WeightReader::dtype_bytes() const {
   std::map<std::string, std::uint64_t> sums;
-  for (const auto& [name, entry] : entries_) sums[entry.info->dtype_name] += entry.info->bytes;
+  for (const auto& [name, tensor] : stored_) {
+    sums[tensor.data.info->dtype_name] += tensor.data.info->bytes;
+    for (const auto& scale : {tensor.weight_scale, tensor.input_scale}) {
+      if (scale) sums[scale->info->dtype_name] += scale->info->bytes;
+    }
+  }
   std::vector<std::pair<std::string, std::uint64_t>> rows(sums.begin(), sums.end());
   std::sort(rows.begin(), rows.end(),
             [](const auto& a, const auto& b) { return a.second > b.second; });

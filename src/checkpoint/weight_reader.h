@@ -1,13 +1,14 @@
 // WeightReader: strict access to the tensors of one component.
 //
-// A model asks for each tensor by name and shape. What is missing is noted and answered with
-// zeros; finish() then refuses the model, naming both the missing tensors and those that nobody
-// asked for, so that no tensor is ever silently ignored. Harmless extras stand in one table with
-// the reason (kIgnoredTensors in weight_reader.cc). Scales stored beside FP8 weights are read with
-// them; one function knows their spellings.
+// Whatever the layout of the files, a model asks for each tensor by its diffusers name and shape
+// (canonical_names.h) and gets it with its scales (scales.h). What is missing is noted and answered
+// with zeros; finish() then refuses the model, naming both the missing tensors and those that
+// nobody asked for, so that no tensor is ever silently ignored. Harmless extras stand in one table
+// with the reason (kIgnoredTensors in weight_reader.cc).
 //
-// Not thread-safe. Errors: Error(kModelMismatch) for names and shapes, Error(kCorruptFile) for
-// values that cannot be (non-finite or non-positive scales), Error(kUnsupported) for dtypes.
+// Values are read when they are asked for. Not thread-safe. Errors: Error(kModelMismatch) for names
+// and shapes, Error(kCorruptFile) for values that cannot be (non-finite or non-positive scales),
+// Error(kUnsupported) for dtypes.
 #pragma once
 
 #include <array>
@@ -20,8 +21,9 @@
 #include <vector>
 
 #include "backend/weight.h"
+#include "checkpoint/canonical_names.h"
 #include "checkpoint/lora_patch.h"
-#include "checkpoint/tensor_file.h"
+#include "checkpoint/scale_reader.h"
 
 namespace octet {
 
@@ -50,16 +52,29 @@ struct ScaleSummary {
   [[nodiscard]] std::string describe() const;
 };
 
+/// Which tensors of the files are meant, and how they are to be understood.
+struct ComponentSpec {
+  std::string name;                 // "transformer", for messages
+  Family family = Family::kOther;   // whose names
+  std::string prefix = {};          // of the component's names in the files
+  std::string quantization = {};    // JSON that a folder keeps beside the weights; may be empty
+  bool plain_fp8 = false;           // FP8 without scales is a plain cast, whatever its codes
+  Values values = Values::kRead;
+};
+
 class WeightReader {
  public:
-  /// `component` is used in messages ("transformer"). Tensors of all files (shards) together; the
-  /// same name in two files is refused.
-  WeightReader(std::string component, TensorFiles files, Values values = Values::kRead);
+  /// Tensors of all files (shards) together; the same name in two files is refused.
+  WeightReader(ComponentSpec spec, TensorFiles files);
+  /// Names as stored.
+  WeightReader(std::string component, TensorFiles files, Values values = Values::kRead)
+      : WeightReader(ComponentSpec{.name = std::move(component), .values = values},
+                     std::move(files)) {}
 
   /// From now on large tensors come as HostWeight::deferred where their bytes need no look.
   void defer_reads(bool defer) { defer_ = defer; }
 
-  [[nodiscard]] bool has(const std::string& name) const { return find(name) != nullptr; }
+  [[nodiscard]] bool has(const std::string& name) const { return view_.tensors.count(name) != 0; }
   /// Dimensions as stored; throws kModelMismatch when the tensor is absent. Does not mark as read.
   [[nodiscard]] std::vector<std::int64_t> dims(const std::string& name) const;
   /// 1 + the largest number N in names that start with `prefix` + "N."; 0 when there is none.
@@ -85,44 +100,50 @@ class WeightReader {
   /// reader's use.
   void patch_with(LoraPatch& patch) { patch_ = &patch; }
 
+  /// Marks a tensor as known and not needed, if it is there.
+  void ignore(const std::string& name) { read_.insert(name); }
   /// Throws kModelMismatch when anything was missing or stayed unread.
   void finish() const;
 
+  /// Whose names the files have: "diffusers", "Stability single file", ...
+  [[nodiscard]] const std::string& layout() const { return view_.layout; }
+  /// How FP8 weights are scaled; empty without FP8 weights.
+  [[nodiscard]] const std::string& scheme() const { return scheme_; }
+
   /// Bytes per stored dtype of all tensors, for "what is this file".
   [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> dtype_bytes() const;
-  [[nodiscard]] std::int64_t tensor_count() const {
-    return static_cast<std::int64_t>(entries_.size());
-  }
+  [[nodiscard]] std::int64_t tensor_count() const;
   [[nodiscard]] const ScaleSummary& scales() const { return scales_; }
+  /// How many weights read so far may not have 8-bit inputs, by the file's reason.
+  [[nodiscard]] const std::map<std::string, int>& wide_inputs() const { return wide_inputs_; }
 
  private:
-  struct Entry {
-    std::shared_ptr<const TensorFile> file;
-    const TensorInfo* info;
-  };
-  [[nodiscard]] const TensorInfo* find(const std::string& name) const;
   void note_missing(const std::string& name, const std::vector<std::int64_t>& dims);
-  const Entry* take(const std::string& name, const std::vector<std::int64_t>& dims, bool exact);
+  const CanonicalTensor* take(const std::string& name, const std::vector<std::int64_t>& dims,
+                              bool exact);
   std::vector<float> floats(const std::string& name, const std::vector<std::int64_t>& dims);
-  HostWeight weight(const std::string& name, const std::vector<std::int64_t>& dims, bool bias);
-  void attach_scales(HostWeight& weight, const std::string& layer);
-  std::vector<float> scale_values(const Entry& entry);
-  void check_plain_cast(const HostWeight& weight) const;
-
+  HostWeight weight(const std::vector<std::string>& names, std::vector<std::int64_t> dims_each,
+                    bool bias);
+  [[nodiscard]] HostWeight read(const std::vector<const CanonicalTensor*>& parts,
+                                Values values) const;
   [[nodiscard]] std::vector<std::byte> zeros(std::int64_t floats) const;
+  void check_scaled_dtype(const StoredTensor& tensor, RowScales& scales) const;
+  void check_plain_cast(const HostWeight& weight) const;
+  /// Values with their scales multiplied in; FP8 becomes `fp8_as`.
+  [[nodiscard]] HostTensor decoded(const CanonicalTensor& tensor, DType fp8_as, Values values);
 
-  std::string component_;
+  ComponentSpec spec_;
   TensorFiles files_;
-  Values values_;
+  std::string scheme_;
   ScaleSummary scales_;
-  std::map<std::string, Entry> entries_;
-  [[nodiscard]] HostWeight patched(HostWeight weight, std::span<const std::string> layers) const;
-
-  LoraPatch* patch_ = nullptr;
+  std::map<std::string, int> wide_inputs_;
+  std::map<std::string, StoredTensor> stored_;
+  CanonicalView view_;  // into stored_
   std::set<std::string> read_;
   std::vector<std::string> missing_;
   std::int64_t missing_values_ = 0;
   bool defer_ = false;
+  LoraPatch* patch_ = nullptr;
 };
 
 }  // namespace octet

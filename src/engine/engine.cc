@@ -58,7 +58,7 @@ struct Engine::Impl {
 Engine::Engine(const EngineOptions& asked) {
   const auto begin = std::chrono::steady_clock::now();
   const EngineOptions options = require_lock(asked);
-  const ModelFolder folder(find_model(options.model));
+  const ModelFolder folder(find_model(options), folder_options(options, Values::kRead));
   auto [backend, remark] = choose_backend(options.device, options.threads);
   LoadedModel loaded =
       load_model(folder, *backend, options.variant, options.compute, options.loras);

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "checkpoint/files.h"
+#include "octet/engine.h"
 
 namespace octet {
 
-/// A built-in name, or the path of a folder. Throws Error(kIo) naming what there is.
-[[nodiscard]] std::unique_ptr<FileSet> find_model(const std::string& model);
+/// A built-in name, the path of a folder, or single files (single_files.h). Throws Error(kIo)
+/// naming what there is.
+[[nodiscard]] std::unique_ptr<FileSet> find_model(const EngineOptions& options);
 
 }  // namespace octet

@@ -90,7 +90,7 @@ void add_notes(ModelInspection& i) {
 }  // namespace
 
 ModelInspection inspect_model(const EngineOptions& options) {
-  const ModelFolder folder(find_model(options.model), Values::kShapes);
+  const ModelFolder folder(find_model(options), folder_options(options, Values::kShapes));
   const auto null = make_null_backend({});
   LoadAttempt attempt = try_load_model(folder, *null, options.variant, options.compute);
   ModelInspection i;

@@ -139,6 +139,13 @@ Compute transformer_compute(const std::string& asked, const Source& s, const Bac
                 format("compute: %s needs an FP8 transformer, found %s (see --variant)",
                        asked.c_str(), s.stored.c_str()));
   }
+  const DeviceInfo device = backend.info();
+  if (asked == "fp8" && device.kind == "cuda" && !device.native_fp8) {
+    throw Error(Code::kDevice,
+                format("compute: expected a GPU with FP8 units for fp8, found %s (%s); w8a16 keeps "
+                       "the weights in FP8",
+                       device.name.c_str(), device.capabilities.c_str()));
+  }
   return asked == "fp8" ? Compute::kFP8 : Compute::kW8A16;
 }
 
@@ -155,6 +162,21 @@ std::string reason(const Source& s, Compute compute, const Backend& backend) {
   }
   if (compute == Compute::kBF16 && s.stored == "F32") return "asked for 16-bit computing";
   return "";
+}
+
+// A file may forbid 8-bit inputs layer by layer.
+void note_wide_inputs(const WeightReader& reader, Compute compute, ComponentInfo& c) {
+  if (compute != Compute::kFP8 || reader.wide_inputs().empty()) return;
+  int wide = 0, all = 0;
+  std::string text;
+  for (const auto& [why, count] : reader.wide_inputs()) {
+    wide += count;
+    text += format("%s%d layers take 16-bit inputs, as the file says (%s)", text.empty() ? "" : "; ",
+                   count, why.c_str());
+  }
+  for (const int count : reader.scales().weights) all += count;
+  if (wide >= all) c.compute = name_of(Compute::kW8A16);
+  c.reason += (c.reason.empty() ? "" : "; ") + text;
 }
 
 std::string describe(const Mmdit& m) { return m.config().describe(); }
@@ -257,6 +279,8 @@ class ModelLoader {
                   .vae = std::move(*p.vae),
                   .defaults = {}};
     models.defaults = folder_.defaults(models.mmdit.config());
+    const ChosenPreset preset = folder_.preset(models.mmdit.config());
+    info_.preset = format("%s (%s)", preset.name, preset.why.c_str());
     check_fit(models);
     limit_t5_length(models);
     info_.name = folder_.name();
@@ -287,6 +311,9 @@ class ModelLoader {
     c.stored = source.stored;
     c.compute = name_of(compute);
     c.reason = reason(source, compute, backend_);
+    note_wide_inputs(source.reader, compute, c);
+    c.layout = source.reader.layout();
+    if (!source.reader.scheme().empty()) c.layout += ", " + source.reader.scheme();
     for (const auto& [dtype, bytes] : source.reader.dtype_bytes()) {
       c.bytes += bytes;
       c.dtypes.push_back({.dtype = dtype, .bytes = bytes});
@@ -323,6 +350,13 @@ class ModelLoader {
                 m.text.clip_l.pooled_width() + m.text.clip_g.pooled_width());
     if (m.text.t5) {
       require_fit("transformer: text width", c.text_width, "the T5 encoder", m.text.t5->width());
+    }
+    if (m.text.clip_l.width() > m.text.clip_g.width()) {  // their sum would not tell
+      throw Error(Code::kModelMismatch,
+                  format("text_encoder: expected CLIP-L, narrower than text_encoder_2, found widths "
+                         "%lld and %lld (the two exchanged?)",
+                         static_cast<long long>(m.text.clip_l.width()),
+                         static_cast<long long>(m.text.clip_g.width())));
     }
     if (m.text.clip_l.width() + m.text.clip_g.width() > c.text_width) {
       throw Error(Code::kModelMismatch,

@@ -42,7 +42,7 @@ std::vector<LockedTokenizer> tokenizers_of(const FileSet& files) {
 /// What is there now. Parts that cannot be loaded throw; the files come first, so that a lock's
 /// differences can still be told (see `found_files`).
 ModelLock describe_parts(const EngineOptions& options) {
-  const ModelFolder folder(find_model(options.model), Values::kShapes);
+  const ModelFolder folder(find_model(options), folder_options(options, Values::kShapes));
   const auto null = make_null_backend({});
   const LoadedModel model = load_model(folder, *null, options.variant, "auto");
   ModelLock lock;
@@ -75,7 +75,7 @@ EngineOptions with_variant_of(EngineOptions options, const ModelLock& lock) {
 
 LockReport compare(const EngineOptions& options, const ModelLock& lock, ScanDepth depth,
                    const ByteHook& hook) {
-  const auto files = find_model(options.model);
+  const auto files = find_model(options);
   ModelLock found;
   // Files first: a part that no longer loads is told by the file that changed.
   found.files = scan_files(*files, depth, hook);
@@ -117,7 +117,7 @@ EngineOptions require_lock(EngineOptions options) {
 
 std::string lock_model(const EngineOptions& options, const ByteHook& hook) {
   ModelLock lock = describe_parts(options);
-  const auto files = find_model(options.model);
+  const auto files = find_model(options);
   lock.files = scan_files(*files, ScanDepth::kEveryByte, hook);
   for (const LockedFile& f : lock.files) {
     if (!f.problem.empty()) throw Error(Code::kIo, f.problem);

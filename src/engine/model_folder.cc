@@ -4,9 +4,10 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/json_document.h"
 #include "base/sha256.h"
+#include "engine/component_names.h"
 #include "engine/shard_index.h"
-#include "text/json_document.h"
 
 namespace octet {
 namespace {
@@ -83,8 +84,12 @@ void hash_weights(Sha256& hash, const FileSet& files, const std::string& name) {
 
 }  // namespace
 
-ModelFolder::ModelFolder(std::unique_ptr<FileSet> files, Values values)
-    : files_(std::move(files)), values_(values) {
+FolderOptions folder_options(const EngineOptions& options, Values values) {
+  return {.values = values, .plain_fp8 = options.fp8_scheme == "plain", .preset = options.preset};
+}
+
+ModelFolder::ModelFolder(std::unique_ptr<FileSet> files, FolderOptions options)
+    : files_(std::move(files)), options_(std::move(options)) {
   if (!files_->has("model_index.json")) {
     throw Error(Code::kModelMismatch,
                 files_->location() + ": expected a diffusers folder with model_index.json, found " +
@@ -125,7 +130,22 @@ WeightReader ModelFolder::open(const std::string& component, const std::string& 
   const std::string index =
       find_shard_index(*files_, component + "/" + stem_of(component), variant);
   if (!index.empty()) check_shard_index(*files_, index, it->second, opened);
-  return WeightReader(component, std::move(opened), values_);
+  ComponentSpec spec{.name = component,
+                     .family = family_of(component),
+                     .prefix = prefix_in(opened, component),
+                     .quantization = quantization(component),
+                     .plain_fp8 = options_.plain_fp8,
+                     .values = options_.values};
+  return {std::move(spec), std::move(opened)};
+}
+
+std::string ModelFolder::quantization(const std::string& component) const {
+  const std::string file = component + "/config.json";
+  const json::Value config = read_config(*files_, file);
+  const json::Value* inside = json::find(config, "quantization_config", file);
+  if (inside != nullptr) return inside->dump();
+  const std::string beside = component + "/hf_quant_config.json";
+  return files_->has(beside) ? read_config(*files_, beside).dump() : "";
 }
 
 TokenizerFiles ModelFolder::tokenizer(const std::string& folder) const {
@@ -145,6 +165,9 @@ ClipOptions ModelFolder::clip_options(const std::string& component, Act fallback
   o.heads = static_cast<std::int64_t>(number_or(config, "num_attention_heads", 0, {1, 1024}, file));
   o.act = act_of(json::string_or(config, "hidden_act", "", file), fallback, file);
   o.eps = static_cast<float>(number_or(config, "layer_norm_eps", 1e-5, {0, 1}, file));
+  // Single files have no config; the projection in theirs of CLIP-L is not SD3's.
+  if (component == "text_encoder_2") o.projection = ClipProjection::kRequired;
+  if (component == "text_encoder" && config.empty()) o.projection = ClipProjection::kUnused;
   return o;
 }
 
@@ -173,9 +196,9 @@ VaeOptions ModelFolder::vae_options() const {
 
 ModelDefaults ModelFolder::defaults(const MmditConfig& mmdit) const {
   ModelDefaults d;
-  const bool dual = std::find(mmdit.dual.begin(), mmdit.dual.end(), true) != mmdit.dual.end();
-  d.steps = mmdit.qk_norm ? 40 : 28;
-  d.guidance = mmdit.qk_norm || dual ? 4.5f : 7.0f;
+  const ChosenPreset chosen = preset(mmdit);
+  d.steps = chosen.steps;
+  d.guidance = chosen.guidance;
   const json::Value scheduler = read_config(*files_, "scheduler/scheduler_config.json");
   const double shift = number_or(scheduler, "shift", 3.0, {0.1, 100}, "scheduler_config.json");
   const json::Value transformer = read_config(*files_, "transformer/config.json");
@@ -187,9 +210,11 @@ ModelDefaults ModelFolder::defaults(const MmditConfig& mmdit) const {
   const auto whole = [&](const char* key, double fallback, double high) {
     return static_cast<int>(number_or(own, key, fallback, {1, high}, file));
   };
-  d.steps = whole("steps", d.steps, 1000);
-  d.guidance = static_cast<float>(
-      number_or(own, "guidance", static_cast<double>(d.guidance), {0, 100}, file));
+  if (!options_.preset) {  // what is asked for comes before what the model says
+    d.steps = whole("steps", d.steps, 1000);
+    d.guidance = static_cast<float>(
+        number_or(own, "guidance", static_cast<double>(d.guidance), {0, 100}, file));
+  }
   d.shift = static_cast<float>(number_or(own, "shift", shift, {0.1, 100}, file));
   d.width = whole("width", 8 * sample, 1 << 14);
   d.height = whole("height", 8 * sample, 1 << 14);
@@ -197,6 +222,30 @@ ModelDefaults ModelFolder::defaults(const MmditConfig& mmdit) const {
   d.sampler = json::string_or(own, "sampler", d.sampler, file);
   d.schedule = json::string_or(own, "schedule", d.schedule, file);
   return d;
+}
+
+ChosenPreset ModelFolder::preset(const MmditConfig& mmdit) const {
+  ChosenPreset chosen = choose_preset(mmdit, options_.preset, titles());
+  if (!options_.preset && files_->has("octet.json")) {
+    chosen.name = "the model's own";
+    chosen.why = "octet.json";
+  }
+  return chosen;
+}
+
+std::string ModelFolder::titles() const {
+  std::string text = files_->location();
+  for (const char* file : {"model_index.json", "transformer/config.json"}) {
+    text += " " + json::string_or(read_config(*files_, file), "_name_or_path", "", file);
+  }
+  const Variants all = variants("transformer");
+  if (all.empty()) return text;
+  const auto weights = open_tensor_file(files_->open(all.begin()->second[0]));
+  for (const char* key : {"modelspec.title", "modelspec.architecture", "general.name"}) {
+    const auto it = weights->metadata().find(key);
+    if (it != weights->metadata().end()) text += " " + it->second;
+  }
+  return text;
 }
 
 std::string ModelFolder::name() const {

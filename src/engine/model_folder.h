@@ -17,9 +17,11 @@
 
 #include "checkpoint/files.h"
 #include "checkpoint/weight_reader.h"
+#include "engine/preset.h"
 #include "model/clip.h"
 #include "model/t5.h"
 #include "model/vae.h"
+#include "octet/engine.h"
 #include "pipeline/models.h"
 #include "text/tokenizer_files.h"
 
@@ -28,10 +30,17 @@ namespace octet {
 /// Files of each variant of one component; the plain name is variant "".
 using Variants = std::map<std::string, std::vector<std::string>>;
 
+/// How a model's files are to be taken.
+struct FolderOptions {
+  Values values = Values::kRead;      // kShapes: all that `open` gives is known from headers alone
+  bool plain_fp8 = false;             // FP8 without scales is a plain cast, whatever its codes
+  std::optional<std::string> preset;  // whose default settings; empty: as the model says
+};
+[[nodiscard]] FolderOptions folder_options(const EngineOptions& options, Values values);
+
 class ModelFolder {
  public:
-  /// With Values::kShapes everything that `open` gives is known from headers alone.
-  explicit ModelFolder(std::unique_ptr<FileSet> files, Values values = Values::kRead);
+  explicit ModelFolder(std::unique_ptr<FileSet> files, FolderOptions options = {});
 
   [[nodiscard]] const FileSet& files() const { return *files_; }
   /// Whether the folder holds weights of a component ("text_encoder_3").
@@ -44,8 +53,10 @@ class ModelFolder {
   [[nodiscard]] ClipOptions clip_options(const std::string& component, Act fallback) const;
   [[nodiscard]] T5Options t5_options() const;
   [[nodiscard]] VaeOptions vae_options() const;
-  /// From octet.json, else the scheduler's shift and the family's published advice.
+  /// From octet.json, else the scheduler's shift and the preset.
   [[nodiscard]] ModelDefaults defaults(const MmditConfig& mmdit) const;
+  /// Which preset holds and why: the one asked for, or what shapes and names say.
+  [[nodiscard]] ChosenPreset preset(const MmditConfig& mmdit) const;
   [[nodiscard]] std::string name() const;
 
   /// SHA-256 over the names and sizes of `weights`, their headers and the first 4 KiB of every
@@ -54,8 +65,13 @@ class ModelFolder {
   [[nodiscard]] std::string digest(const std::vector<std::string>& weights) const;
 
  private:
+  /// What the model's files say of it in words: names, titles.
+  [[nodiscard]] std::string titles() const;
+  /// quantization_config of a component's config, or hf_quant_config.json; empty without.
+  [[nodiscard]] std::string quantization(const std::string& component) const;
+
   std::unique_ptr<FileSet> files_;
-  Values values_;
+  FolderOptions options_;
 };
 
 }  // namespace octet

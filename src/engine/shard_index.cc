@@ -5,7 +5,7 @@
 
 #include "base/format.h"
 #include "octet/error.h"
-#include "text/json_document.h"
+#include "base/json_document.h"
 
 namespace octet {
 namespace {

@@ -9,11 +9,6 @@
 namespace octet {
 namespace {
 
-// Newer transformers drop the "text_model." prefix; both are accepted.
-std::string prefix_of(const WeightReader& w) {
-  return w.has("text_model.final_layer_norm.weight") ? "text_model." : "";
-}
-
 std::int64_t at(const std::vector<std::int64_t>& dims, std::size_t i, const std::string& name) {
   if (dims.size() != 2) {
     throw Error(Code::kModelMismatch,
@@ -38,7 +33,7 @@ bool is_identity(const HostWeight& w) {
 ClipTextEncoder::ClipTextEncoder(const Loader& load, const ClipOptions& options)
     : options_(options), compute_(load.compute) {
   WeightReader& w = load.weights;
-  const std::string prefix = prefix_of(w);
+  const std::string prefix = "text_model.";
   const std::string token_name = prefix + "embeddings.token_embedding.weight";
   const std::string position_name = prefix + "embeddings.position_embedding.weight";
   vocabulary_ = at(w.dims(token_name), 0, token_name);
@@ -60,13 +55,15 @@ ClipTextEncoder::ClipTextEncoder(const Loader& load, const ClipOptions& options)
   }
   for (int i = 0; i < count; ++i) load_layer(load, layers + std::to_string(i) + ".");
   final_norm_ = load_norm(load, prefix + "final_layer_norm", width_);
-  if (!w.has("text_projection.weight")) return;
+  if (options_.projection == ClipProjection::kUnused) w.ignore("text_projection.weight");
+  if (options_.projection == ClipProjection::kUnused) return;
+  if (options_.projection == ClipProjection::kAsStored && !w.has("text_projection.weight")) return;
   // CLIP-L comes with an identity here, which SD3 does not apply; bigG's is a real projection.
   w.defer_reads(false);  // its values are looked at
   HostWeight projection =
       w.linear("text_projection", at(w.dims("text_projection.weight"), 0, "text_projection.weight"),
                width_, false);
-  if (!is_identity(projection)) projection_ = load.backend.prepare(projection, load.compute);
+  if (!is_identity(projection)) projection_ = load.prepare(projection, load.compute);
 }
 
 void ClipTextEncoder::load_layer(const Loader& load, const std::string& name) {

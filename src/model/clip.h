@@ -12,11 +12,15 @@
 
 namespace octet {
 
+/// What becomes of text_projection.weight. A stored identity is never multiplied.
+enum class ClipProjection : std::uint8_t { kAsStored, kRequired, kUnused };
+
 /// What tensor shapes cannot tell; read from the folder's config.json by the caller.
 struct ClipOptions {
   std::int64_t heads = 0;     // 0: width/64
   Act act = Act::kQuickGelu;  // CLIP-L: quick_gelu; bigG: gelu (erf)
   float eps = 1e-5f;
+  ClipProjection projection = ClipProjection::kAsStored;
 };
 
 class ClipTextEncoder {

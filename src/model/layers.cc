@@ -23,23 +23,27 @@ Parameter upload(Backend& backend, DType dtype, const std::vector<std::int64_t>&
 
 }  // namespace
 
+Weight Loader::prepare(const HostWeight& weight, Compute wanted) const {
+  return backend.prepare(weight, weight.wide_inputs.empty() ? wanted : careful);
+}
+
 Weight Loader::linear(const std::string& name, std::int64_t out, std::int64_t in, bool bias) const {
-  return backend.prepare(weights.linear(name, out, in, bias), compute);
+  return prepare(weights.linear(name, out, in, bias), compute);
 }
 
 Weight Loader::careful_linear(const std::string& name, std::int64_t out, std::int64_t in,
                               bool bias) const {
-  return backend.prepare(weights.linear(name, out, in, bias), careful);
+  return prepare(weights.linear(name, out, in, bias), careful);
 }
 
 Weight Loader::stacked(std::initializer_list<std::string> names, std::int64_t out_each,
                        std::int64_t in, bool bias) const {
-  return backend.prepare(weights.stacked(names, out_each, in, bias), compute);
+  return prepare(weights.stacked(names, out_each, in, bias), compute);
 }
 
 Weight Loader::conv(const std::string& name, std::int64_t out, std::int64_t in,
                     std::int64_t kernel) const {
-  return backend.prepare(weights.conv(name, out, in, kernel), compute);
+  return prepare(weights.conv(name, out, in, kernel), compute);
 }
 
 Parameter Loader::vector(const std::string& name, std::int64_t size) const {

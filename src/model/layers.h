@@ -25,6 +25,8 @@ struct Loader {
     weights.defer_reads(backend.takes_deferred());
   }
 
+  /// Every weight goes through here; one whose file forbids 8-bit inputs gets none.
+  [[nodiscard]] Weight prepare(const HostWeight& weight, Compute wanted) const;
   [[nodiscard]] Weight linear(const std::string& name, std::int64_t out, std::int64_t in,
                               bool bias = true) const;
   [[nodiscard]] Weight careful_linear(const std::string& name, std::int64_t out, std::int64_t in,

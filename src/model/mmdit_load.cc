@@ -132,7 +132,7 @@ Mmdit::Mmdit(const Loader& load)
   const std::int64_t patch_values = c.in_channels * c.patch * c.patch;
   HostWeight patch = load.weights.conv("pos_embed.proj", c.width, c.in_channels, c.patch);
   patch.dims = {c.width, patch_values};  // a convolution of stride = kernel is a linear
-  patch_embed_ = load.backend.prepare(patch, load.careful);
+  patch_embed_ = load.prepare(patch, load.careful);
   position_ = load.table("pos_embed.pos_embed", {c.position_side, c.position_side, c.width});
   const std::string time = "time_text_embed.timestep_embedder.";
   time_fc1_ = load.careful_linear(time + "linear_1", c.width, 256);

@@ -3,7 +3,7 @@
 
 #include "base/format.h"
 #include "octet/error.h"
-#include "text/json_document.h"
+#include "base/json_document.h"
 #include "text/tokenizer_json.h"
 #include "text/tokenizer_spec.h"
 #include "text/unicode.h"

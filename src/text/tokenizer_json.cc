@@ -12,6 +12,16 @@
 namespace octet {
 namespace {
 
+/// A token id: an integer in 0..kMaxTokenId.
+std::int32_t require_id(const json::Value& value, const std::string& file,
+                        std::string_view field) {
+  const bool valid = value.is_number_unsigned() &&
+                     value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kMaxTokenId);
+  if (!valid) json::fail(file, field, format("a token id from 0 to %d", kMaxTokenId), &value);
+  return value.get<std::int32_t>();
+}
+
+
 constexpr char kFile[] = "tokenizer.json";
 
 [[noreturn]] void unsupported(const std::string& file, std::string_view field,
@@ -202,7 +212,7 @@ std::vector<std::int32_t> template_ids(const json::Value& processor, const std::
   if (!ids) json::fail(file, "post_processor", "ids of special token " + excerpt(name), nullptr);
   std::vector<std::int32_t> out;
   for (const json::Value& id : json::require_array(*ids, file, "post_processor ids")) {
-    out.push_back(json::require_id(id, file, "post_processor ids"));
+    out.push_back(require_id(id, file, "post_processor ids"));
   }
   return out;
 }
@@ -232,7 +242,7 @@ std::int32_t pair_id(const json::Value& processor, const char* key, const std::s
   if (!pair || !pair->is_array() || pair->size() != 2) {
     json::fail(file, key, "a pair of token and id", pair);
   }
-  return json::require_id((*pair)[1], file, key);
+  return require_id((*pair)[1], file, key);
 }
 
 void read_post_processor(const json::Value& document, const std::string& file,
@@ -280,7 +290,7 @@ UnigramSpec read_unigram_model(const json::Value& model, const std::string& file
   }
   const json::Value* unk = json::find(model, "unk_id", file);
   if (!unk) json::fail(file, "model.unk_id", "a token id", nullptr);
-  spec.unk_id = json::require_id(*unk, file, "model.unk_id");
+  spec.unk_id = require_id(*unk, file, "model.unk_id");
   if (json::bool_or(model, "byte_fallback", false, file)) {
     unsupported(file, "model.byte_fallback", "false", "true");
   }
@@ -351,7 +361,7 @@ AddedToken read_added_token(const json::Value& value, const std::string& file,
     json::fail(file, field, format("content of 1 to %zu bytes", kMaxTokenBytes), &value);
   }
   if (const json::Value* id = json::find(value, "id", file)) {
-    token.id = json::require_id(*id, file, field);
+    token.id = require_id(*id, file, field);
   }
   token.single_word = json::bool_or(value, "single_word", false, file);
   token.lstrip = json::bool_or(value, "lstrip", false, file);
@@ -366,7 +376,7 @@ Vocabulary read_vocabulary(const json::Value& value, const std::string& file,
   json::require_object(value, file, field);
   vocabulary.reserve(value.size());
   for (const auto& [token, id] : value.items()) {
-    vocabulary.emplace(token, json::require_id(id, file, field));
+    vocabulary.emplace(token, require_id(id, file, field));
   }
   return vocabulary;
 }

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "text/json_document.h"
+#include "base/json_document.h"
 #include "text/tokenizer_spec.h"
 
 namespace octet {

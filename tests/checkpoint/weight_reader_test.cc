@@ -202,26 +202,40 @@ TEST(WeightReader, ScalesOfOneTensorAndOfRows) {
   }
 }
 
+struct ScaleNames {
+  const char *weight, *input;
+};
+constexpr ScaleNames kScaleNames[] = {{".weight_scale", ".input_scale"},
+                                      {".scale_weight", ".scale_input"}};
+
 TEST(WeightReader, InputScales) {
-  for (const char* suffix : {".input_scale", ".scale_input"}) {
-    TensorMap map = fp8_layer({0.5f});
-    map[std::string("fc") + suffix] = tensor_of({}, {0.25f});
+  for (const ScaleNames& names : kScaleNames) {
+    TensorMap map = fp8_layer({0.5f}, names.weight);
+    map[std::string("fc") + names.input] = tensor_of({}, {0.25f});
     WeightReader r = reader_of("c", {map});
     EXPECT_EQ(r.linear("fc", 2, 3, false).input_scale, 0.25f);
     EXPECT_NO_THROW(r.finish());
-    map[std::string("fc") + suffix] = tensor_of({2}, {0.25f, 0.25f});
+    map[std::string("fc") + names.input] = tensor_of({2}, {0.25f, 0.25f});
     WeightReader two = reader_of("c", {map});
     expect_error(Code::kModelMismatch, "expected 1 value",
                  [&] { (void)two.linear("fc", 2, 3, false); });
   }
 }
 
+// ComfyUI's old files write 1 where nothing was calibrated; elsewhere 1 is a scale like another.
+TEST(WeightReader, InputScalesOfOne) {
+  for (const ScaleNames& names : kScaleNames) {
+    TensorMap map = fp8_layer({0.5f}, names.weight);
+    map[std::string("fc") + names.input] = tensor_of({}, {1});
+    WeightReader r = reader_of("c", {map});
+    EXPECT_EQ(r.linear("fc", 2, 3, false).input_scale.has_value(), &names != &kScaleNames[1]);
+  }
+}
+
 TEST(WeightReader, TwoSpellingsOfOneScaleAreRefused) {
   TensorMap map = fp8_layer({0.5f});
   map["fc.scale_weight"] = tensor_of({1}, {2.0f});
-  WeightReader r = reader_of("c", {map});
-  EXPECT_EQ(r.linear("fc", 2, 3, false).scale, std::vector<float>{0.5f});
-  expect_error(Code::kModelMismatch, "fc.scale_weight", [&] { r.finish(); });
+  expect_error(Code::kModelMismatch, "fc.scale_weight", [&] { (void)reader_of("c", {map}); });
 }
 
 TEST(WeightReader, ScalesThatCannotBe) {
@@ -232,7 +246,7 @@ TEST(WeightReader, ScalesThatCannotBe) {
                  [&] { (void)r.linear("fc", 2, 3, false); });
   }
   WeightReader count = reader_of("c", {fp8_layer({1, 1, 1})});
-  expect_error(Code::kModelMismatch, "expected 1 or 2 values, found 3",
+  expect_error(Code::kModelMismatch, "expected 1 or 2 values, or one per square of 128, found 3",
                [&] { (void)count.linear("fc", 2, 3, false); });
   WeightReader none = reader_of("c", {fp8_layer({})});
   expect_error(Code::kModelMismatch, "found 0", [&] { (void)none.linear("fc", 2, 3, false); });
@@ -308,16 +322,16 @@ TEST(WeightReader, StacksThatDoNotFitTogether) {
 TEST(WeightReader, TablesKeepTheirDtypeAndFp8BecomesBf16) {
   TensorMap map;
   map["half"] = tensor_of({3}, {1, 2, 3}, DType::kF16);
-  map["pos.table"] = tensor_of({1, 2, 2}, {1, 2, 448, 4}, DType::kF8E4M3);
+  map["pos.weight"] = tensor_of({2, 2}, {1, 2, 448, 4}, DType::kF8E4M3);
   map["pos.weight_scale"] = tensor_of({2}, {0.5f, 0.25f});
-  map["plain.table"] = tensor_of({2}, {3, 0.5f}, DType::kF8E5M2);
+  map["plain.weight"] = tensor_of({2}, {3, 0.5f}, DType::kF8E5M2);
   WeightReader r = reader_of("c", {map});
   EXPECT_EQ(r.table("half", {3}).dtype, DType::kF16);
-  const HostTensor t = r.table("pos.table", {2, 2});
+  const HostTensor t = r.table("pos.weight", {2, 2});
   EXPECT_EQ(t.dtype, DType::kBF16);
   EXPECT_EQ(t.dims, (test::Shape{2, 2}));
   EXPECT_EQ(floats_of(t.dtype, t.data), (std::vector<float>{0.5f, 1, 112, 1}));
-  const HostTensor plain = r.table("plain.table", {2});
+  const HostTensor plain = r.table("plain.weight", {2});
   EXPECT_EQ(floats_of(plain.dtype, plain.data), (std::vector<float>{3, 0.5f}));
   EXPECT_NO_THROW(r.finish());
 }

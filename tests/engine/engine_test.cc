@@ -68,7 +68,7 @@ TEST(Engine, ModelsThatAreNotThere) {
   const test::TempFolder folder;
   expect_error(Code::kModelMismatch, "model_index.json", [&] { Engine({.model = folder.path()}); });
   const std::string file = folder.write("model.safetensors", test::safetensors_of({}));
-  expect_error(Code::kIo, file, [&] { Engine({.model = file}); });
+  expect_error(Code::kModelMismatch, file, [&] { Engine({.model = file}); });
 }
 
 }  // namespace

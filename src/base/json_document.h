@@ -1,11 +1,10 @@
-// Reading of hostile JSON with typed errors. Internal to src/text: included by .cc files only,
-// because it brings the JSON library along.
+// Reading of hostile JSON with typed errors. Included by .cc files only, because it brings the JSON
+// library along.
 //
 // Every function names the file and the field concerned and throws Error(kCorruptFile).
 // Thread-safety: pure functions.
 #pragma once
 
-#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -29,9 +28,6 @@ const Value& require_object(const Value& value, const std::string& file, std::st
 const Value& require_array(const Value& value, const std::string& file, std::string_view field);
 [[nodiscard]] std::string require_string(const Value& value, const std::string& file,
                                          std::string_view field);
-/// A token id: an integer in 0..kMaxTokenId.
-[[nodiscard]] std::int32_t require_id(const Value& value, const std::string& file,
-                                      std::string_view field);
 
 /// Optional members with a default for the absent case.
 [[nodiscard]] std::string string_or(const Value& object, std::string_view key, std::string fallback,

@@ -1,5 +1,6 @@
-#include "text/json_document.h"
+#include "base/json_document.h"
 
+#include <algorithm>
 #include <functional>
 #include <unordered_set>
 #include <utility>
@@ -7,7 +8,6 @@
 
 #include "base/format.h"
 #include "octet/error.h"
-#include "text/tokenizer_spec.h"
 
 namespace octet::json {
 namespace {
@@ -104,13 +104,6 @@ const Value& require_array(const Value& value, const std::string& file, std::str
 std::string require_string(const Value& value, const std::string& file, std::string_view field) {
   if (!value.is_string()) fail(file, field, "a string", &value);
   return value.get<std::string>();
-}
-
-std::int32_t require_id(const Value& value, const std::string& file, std::string_view field) {
-  const bool valid = value.is_number_unsigned() &&
-                     value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kMaxTokenId);
-  if (!valid) fail(file, field, format("a token id from 0 to %d", kMaxTokenId), &value);
-  return value.get<std::int32_t>();
 }
 
 std::string string_or(const Value& object, std::string_view key, std::string fallback,
