@@ -61,12 +61,8 @@ Json images_json(const RunReport& report) {
 }
 
 Json model_json(const ModelInfo& model) {
-  return {{"name", model.name},
-          {"path", model.path},
-          {"variant", model.variant},
-          {"digest", model.digest},
-          {"preset", model.preset},
-          {"device", model.device}};
+  return {{"name", model.name},     {"path", model.path},     {"variant", model.variant},
+          {"digest", model.digest}, {"preset", model.preset}, {"device", model.device}};
 }
 
 Json components_json(const ModelInfo& model) {

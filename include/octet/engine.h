@@ -33,10 +33,11 @@ struct ModelParts {
 };
 
 struct EngineOptions {
-  std::string model = "emoji";         // a built-in name, a diffusers folder or a single file
-  ModelParts parts;                    // with a single file
-  std::optional<std::string> preset;   // "large", "large-turbo", "medium"; empty: as the model says
-  std::string fp8_scheme = "auto";     // "plain": FP8 without scales is a plain cast, whatever its codes
+  std::string model = "emoji";        // a built-in name, a diffusers folder or a single file
+  ModelParts parts;                   // with a single file
+  std::optional<std::string> preset;  // "large", "large-turbo", "medium"; empty: as the model says
+  std::string fp8_scheme =
+      "auto";  // "plain": FP8 without scales is a plain cast, whatever its codes
   std::optional<std::string> variant;  // "fp8", "fp16", "bf16", "fp32"; empty: what is there
   std::string device = "auto";         // "auto", "cpu", "cuda", "cuda:1"
   std::string compute = "auto";        // "auto", "f32", "bf16", "w8a16", "fp8"

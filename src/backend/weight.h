@@ -58,7 +58,7 @@ struct HostWeight {
   std::int64_t block = 0;            // side b of a kBlock scale
   std::vector<float> bias;           // empty: none
   std::optional<float> input_scale;  // static activation scale; empty: dynamic, per token
-  std::string wide_inputs;           // why the file wants inputs of 16 bits here; empty: it does not
+  std::string wide_inputs;  // why the file wants inputs of 16 bits here; empty: it does not
 };
 
 [[nodiscard]] std::size_t bytes_of(const Deferred& deferred);

@@ -69,9 +69,9 @@ ScaleKind scale_kind(const std::string& component, const StoredTensor& weight) {
   const std::int64_t count = count_of(scale.dims);
   if (count == 1) return ScaleKind::kTensor;
   if (count == rows && (scale.dims[0] == rows || scale.dims.back() == rows)) return ScaleKind::kRow;
-  const Shape grid = dims.size() != 2 ? Shape{}
-                                     : Shape{blocks(dims[0], weight.block),
-                                            blocks(dims[1], weight.block)};
+  const Shape grid = dims.size() != 2
+                         ? Shape{}
+                         : Shape{blocks(dims[0], weight.block), blocks(dims[1], weight.block)};
   if (!grid.empty() && scale.dims == grid) return ScaleKind::kBlock;
   throw Error(Code::kModelMismatch,
               format("%s: scale \"%s\": expected 1 or %lld values, or one per square of %lld, "
@@ -128,10 +128,10 @@ std::optional<float> read_input_scale(const std::string& component, const Stored
   if (!weight.input_scale) return std::nullopt;
   const std::int64_t count = count_of(weight.input_scale->info->dims);
   if (count != 1) {
-    throw Error(Code::kModelMismatch,
-                format("%s: scale \"%s\": expected 1 value, found %lld", component.c_str(),
-                       excerpt(weight.input_scale->info->name).c_str(),
-                       static_cast<long long>(count)));
+    throw Error(
+        Code::kModelMismatch,
+        format("%s: scale \"%s\": expected 1 value, found %lld", component.c_str(),
+               excerpt(weight.input_scale->info->name).c_str(), static_cast<long long>(count)));
   }
   const std::vector<float> values = values_of(component, *weight.input_scale);
   if (weight.unit_input_scale_is_none && values[0] == 1.0f) return std::nullopt;

@@ -105,8 +105,8 @@ class Attacher {
     for (const auto& [name, tensor] : tensors) {
       for (const auto& [suffix, meaning] : kForeign) {
         if (!name.ends_with(suffix)) continue;
-        fail(Code::kUnsupported, format("tensor \"%s\": %s is not supported",
-                                        excerpt(name).c_str(), meaning));
+        fail(Code::kUnsupported,
+             format("tensor \"%s\": %s is not supported", excerpt(name).c_str(), meaning));
       }
       if (name == kFileMarker) {
         uses(Scheme::kComfyOld, name);
@@ -230,7 +230,8 @@ class Attacher {
     w.wide_inputs = mark.wide_inputs;
     const std::vector<std::int64_t>& dims = w.data.info->dims;
     const bool square = mark.block.size() == 2 && mark.block[0] == mark.block[1];
-    const bool whole_rows = mark.block.size() == 2 && dims.size() == 2 && mark.block[1] == dims[1] &&
+    const bool whole_rows = mark.block.size() == 2 && dims.size() == 2 &&
+                            mark.block[1] == dims[1] &&
                             (mark.block[0] == 1 || mark.block[0] == dims[0]);
     if (!whole_rows && (!square || mark.block[0] < 1)) {
       fail(Code::kUnsupported,
@@ -287,9 +288,8 @@ class Attacher {
       fail(Code::kModelMismatch, "scaled_fp8: expected FP8 weights, found none");
     }
     if (!folder_) return;
-    const bool as_said = folder_->method == "torchao"
-                             ? scheme_ == Scheme::kTorchao
-                             : any_fp8() && scheme_ != Scheme::kTorchao;
+    const bool as_said = folder_->method == "torchao" ? scheme_ == Scheme::kTorchao
+                                                      : any_fp8() && scheme_ != Scheme::kTorchao;
     if (!as_said) {
       fail(Code::kModelMismatch,
            format("quantization_config: expected FP8 weights as %s writes them, found none",
@@ -299,8 +299,9 @@ class Attacher {
       const std::string layer = name.substr(0, name.rfind('.'));
       if (!is_fp8_tensor(w.data) || !excluded_by(folder_->excluded, layer)) continue;
       fail(Code::kModelMismatch,
-           format("tensor \"%s\": expected 16 or 32 bits (excluded in quantization_config), found %s",
-                  excerpt(name).c_str(), w.data.info->dtype_name.c_str()));
+           format(
+               "tensor \"%s\": expected 16 or 32 bits (excluded in quantization_config), found %s",
+               excerpt(name).c_str(), w.data.info->dtype_name.c_str()));
     }
   }
 

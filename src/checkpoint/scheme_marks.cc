@@ -96,8 +96,8 @@ std::int64_t square_block(const json::Value& config, const std::string& where) {
   if (size == nullptr) return 0;
   const json::Value& sides = json::require_array(*size, where, "weight_block_size");
   constexpr int kMostBlock = 1 << 16;
-  if (sides.size() == 2 && sides[0] == sides[1] && sides[0].is_number_unsigned() &&
-      sides[0] > 0 && sides[0] <= kMostBlock) {
+  if (sides.size() == 2 && sides[0] == sides[1] && sides[0].is_number_unsigned() && sides[0] > 0 &&
+      sides[0] <= kMostBlock) {
     return sides[0].get<std::int64_t>();
   }
   unsupported(where, "weight_block_size", "square blocks", sides.dump());

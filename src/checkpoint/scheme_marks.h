@@ -18,8 +18,8 @@ namespace octet {
 
 /// What is said about one layer.
 struct LayerMark {
-  std::optional<DType> codes;  // the FP8 type that its weight must have
-  std::string wide_inputs;     // why its inputs stay in 16 bits; empty: they need not
+  std::optional<DType> codes;       // the FP8 type that its weight must have
+  std::string wide_inputs;          // why its inputs stay in 16 bits; empty: they need not
   std::vector<std::int64_t> block;  // rows and columns that share a scale; empty: not said
   bool operator==(const LayerMark&) const = default;
 };

@@ -68,10 +68,10 @@ NamedTensors tensors_of(const ComponentSpec& spec, const TensorFiles& files) {
       const auto [it, fresh] = tensors.emplace(name.substr(spec.prefix.size()),
                                                TensorRef{.file = file.get(), .info = &info});
       if (fresh) continue;
-      throw Error(Code::kModelMismatch,
-                  format("%s: tensor \"%s\" expected once, found in %s and in %s",
-                         spec.name.c_str(), excerpt(name).c_str(),
-                         it->second.file->name().c_str(), file->name().c_str()));
+      throw Error(
+          Code::kModelMismatch,
+          format("%s: tensor \"%s\" expected once, found in %s and in %s", spec.name.c_str(),
+                 excerpt(name).c_str(), it->second.file->name().c_str(), file->name().c_str()));
     }
   }
   return tensors;
@@ -97,9 +97,7 @@ class PieceBytes final : public DeferredBytes {
             std::span<std::byte> destination) const override {
     file_->read_rows(info_, {.first = rows_.first + first, .count = count}, destination);
   }
-  const RandomCodes* formula() const override {
-    return whole_ ? file_->formula(info_) : nullptr;
-  }
+  const RandomCodes* formula() const override { return whole_ ? file_->formula(info_) : nullptr; }
 
  private:
   std::shared_ptr<const TensorFile> file_;
@@ -252,12 +250,12 @@ HostWeight WeightReader::read(const std::vector<const CanonicalTensor*>& parts,
       }
       if (t.data.info->dtype != w.dtype || input_scale != w.input_scale ||
           t.wide_inputs != w.wide_inputs) {
-        throw Error(Code::kUnsupported,
-                    format("%s: tensor \"%s\": expected dtype, input scale and precision of "
-                           "\"%s\" (they are computed together), found others (%s, %s)",
-                           spec_.name.c_str(), excerpt(part->stored_name).c_str(),
-                           excerpt(w.name).c_str(), t.data.info->dtype_name.c_str(),
-                           safetensors_name(w.dtype)));
+        throw Error(
+            Code::kUnsupported,
+            format("%s: tensor \"%s\": expected dtype, input scale and precision of "
+                   "\"%s\" (they are computed together), found others (%s, %s)",
+                   spec_.name.c_str(), excerpt(part->stored_name).c_str(), excerpt(w.name).c_str(),
+                   t.data.info->dtype_name.c_str(), safetensors_name(w.dtype)));
       }
       RowScales more = read_scales(spec_.name, t, piece.rows);
       check_scaled_dtype(t, more);
@@ -309,8 +307,8 @@ void WeightReader::check_plain_cast(const HostWeight& weight) const {
   constexpr std::uint8_t kMagnitude = 0x7f;
   std::uint8_t largest = 0;
   for (const std::byte b : weight.data) {
-    largest = std::max(largest, static_cast<std::uint8_t>(std::to_integer<std::uint8_t>(b) &
-                                                          kMagnitude));
+    largest =
+        std::max(largest, static_cast<std::uint8_t>(std::to_integer<std::uint8_t>(b) & kMagnitude));
   }
   if (largest < limit) return;
   float value = 0;

@@ -54,11 +54,11 @@ struct ScaleSummary {
 
 /// Which tensors of the files are meant, and how they are to be understood.
 struct ComponentSpec {
-  std::string name;                 // "transformer", for messages
-  Family family = Family::kOther;   // whose names
-  std::string prefix = {};          // of the component's names in the files
-  std::string quantization = {};    // JSON that a folder keeps beside the weights; may be empty
-  bool plain_fp8 = false;           // FP8 without scales is a plain cast, whatever its codes
+  std::string name;                // "transformer", for messages
+  Family family = Family::kOther;  // whose names
+  std::string prefix = {};         // of the component's names in the files
+  std::string quantization = {};   // JSON that a folder keeps beside the weights; may be empty
+  bool plain_fp8 = false;          // FP8 without scales is a plain cast, whatever its codes
   Values values = Values::kRead;
 };
 

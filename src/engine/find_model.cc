@@ -4,8 +4,8 @@
 
 #include "base/format.h"
 #include "engine/embedded.h"
-#include "engine/synthetic_model.h"
 #include "engine/single_files.h"
+#include "engine/synthetic_model.h"
 #include "octet/error.h"
 
 namespace octet {

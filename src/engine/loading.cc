@@ -171,8 +171,8 @@ void note_wide_inputs(const WeightReader& reader, Compute compute, ComponentInfo
   std::string text;
   for (const auto& [why, count] : reader.wide_inputs()) {
     wide += count;
-    text += format("%s%d layers take 16-bit inputs, as the file says (%s)", text.empty() ? "" : "; ",
-                   count, why.c_str());
+    text += format("%s%d layers take 16-bit inputs, as the file says (%s)",
+                   text.empty() ? "" : "; ", count, why.c_str());
   }
   for (const int count : reader.scales().weights) all += count;
   if (wide >= all) c.compute = name_of(Compute::kW8A16);
@@ -352,11 +352,12 @@ class ModelLoader {
       require_fit("transformer: text width", c.text_width, "the T5 encoder", m.text.t5->width());
     }
     if (m.text.clip_l.width() > m.text.clip_g.width()) {  // their sum would not tell
-      throw Error(Code::kModelMismatch,
-                  format("text_encoder: expected CLIP-L, narrower than text_encoder_2, found widths "
-                         "%lld and %lld (the two exchanged?)",
-                         static_cast<long long>(m.text.clip_l.width()),
-                         static_cast<long long>(m.text.clip_g.width())));
+      throw Error(
+          Code::kModelMismatch,
+          format("text_encoder: expected CLIP-L, narrower than text_encoder_2, found widths "
+                 "%lld and %lld (the two exchanged?)",
+                 static_cast<long long>(m.text.clip_l.width()),
+                 static_cast<long long>(m.text.clip_g.width())));
     }
     if (m.text.clip_l.width() + m.text.clip_g.width() > c.text_width) {
       throw Error(Code::kModelMismatch,

@@ -36,9 +36,10 @@ ChosenPreset choose_preset(const MmditConfig& mmdit, const std::optional<std::st
     return {.name = "sd3-medium", .why = why, .steps = 28, .guidance = 7.0f};
   }
   if (asked && *asked != "large" && *asked != "large-turbo") {
-    throw Error(Code::kInvalidArgument,
-                format("preset: expected large or large-turbo for a model of these shapes, found %s",
-                       excerpt(*asked).c_str()));
+    throw Error(
+        Code::kInvalidArgument,
+        format("preset: expected large or large-turbo for a model of these shapes, found %s",
+               excerpt(*asked).c_str()));
   }
   const bool turbo = asked ? *asked == "large-turbo" : contains_turbo(titles);
   if (turbo) {

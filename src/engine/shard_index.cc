@@ -4,8 +4,8 @@
 #include <set>
 
 #include "base/format.h"
-#include "octet/error.h"
 #include "base/json_document.h"
+#include "octet/error.h"
 
 namespace octet {
 namespace {

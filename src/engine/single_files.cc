@@ -29,10 +29,10 @@ constexpr Part kParts[] = {
 
 // Names that tell a component whose tensors carry no prefix.
 constexpr ComponentPrefix kMarks[] = {
-    {"joint_blocks.", "transformer"},      {"transformer_blocks.", "transformer"},
-    {"decoder.conv_in.", "vae"},           {"encoder.block.", "text_encoder_3"},
-    {"enc.blk.", "text_encoder_3"},        {"text_model.", "clip"},
-    {"transformer.resblocks.", "clip"},    {"encoder.layers.", "clip"},
+    {"joint_blocks.", "transformer"},   {"transformer_blocks.", "transformer"},
+    {"decoder.conv_in.", "vae"},        {"encoder.block.", "text_encoder_3"},
+    {"enc.blk.", "text_encoder_3"},     {"text_model.", "clip"},
+    {"transformer.resblocks.", "clip"}, {"encoder.layers.", "clip"},
 };
 
 // Tensors beside the components that no engine needs, with the reason.
@@ -89,7 +89,8 @@ void check_all_known(const TensorFile& file) {
     }
   }
   if (unknown.empty()) return;
-  std::string text = format("%s: %zu tensors of no component (", file.name().c_str(), unknown.size());
+  std::string text =
+      format("%s: %zu tensors of no component (", file.name().c_str(), unknown.size());
   for (std::size_t i = 0; i < unknown.size() && i < 5; ++i) {
     text += (i == 0 ? "" : ", ") + excerpt(unknown[i]);
   }
@@ -114,10 +115,10 @@ class SingleFiles final : public FileSet {
     check_all_known(*main);
     const std::vector<std::string> held = components_of(*main);
     if (std::find(held.begin(), held.end(), "transformer") == held.end()) {
-      throw Error(Code::kModelMismatch,
-                  format("%s: expected the transformer of an SD3 model, found %s",
-                         options.model.c_str(),
-                         held.empty() ? "tensors of no known model" : held[0].c_str()));
+      throw Error(
+          Code::kModelMismatch,
+          format("%s: expected the transformer of an SD3 model, found %s", options.model.c_str(),
+                 held.empty() ? "tensors of no known model" : held[0].c_str()));
     }
     for (const std::string& component : held) paths_[component] = options.model;
     const ModelParts& p = options.parts;
@@ -167,10 +168,10 @@ class SingleFiles final : public FileSet {
     const bool clip = component == "text_encoder" || component == "text_encoder_2";
     const auto fits = [&](const std::string& c) { return c == component || (clip && c == "clip"); };
     if (std::none_of(held.begin(), held.end(), fits)) {
-      throw Error(Code::kModelMismatch,
-                  format("%s: expected the tensors of %s, found %s", path.c_str(),
-                         component.c_str(),
-                         held.empty() ? "tensors of no known model" : held[0].c_str()));
+      throw Error(
+          Code::kModelMismatch,
+          format("%s: expected the tensors of %s, found %s", path.c_str(), component.c_str(),
+                 held.empty() ? "tensors of no known model" : held[0].c_str()));
     }
     paths_[component] = path;
   }
@@ -213,9 +214,10 @@ class SingleFiles final : public FileSet {
     for (const Part& part : kParts) {
       const std::string component = part.component;
       if (component == "text_encoder_3" || paths_.count(component) != 0) continue;
-      throw Error(Code::kModelMismatch,
-                  format("%s: %s: the file does not hold it: give %s FILE, or --text-encoders FOLDER",
-                         location_.c_str(), component.c_str(), part.flag));
+      throw Error(
+          Code::kModelMismatch,
+          format("%s: %s: the file does not hold it: give %s FILE, or --text-encoders FOLDER",
+                 location_.c_str(), component.c_str(), part.flag));
     }
   }
 

@@ -229,7 +229,8 @@ class Session {
 
   // Weights and scales as the loader gives them, against the source.
   void read_candidate(const std::string& file) {
-    const ModelFolder folder(with_fp8_transformer(find_model(EngineOptions{.model = o_.model}), file));
+    const ModelFolder folder(
+        with_fp8_transformer(find_model(EngineOptions{.model = o_.model}), file));
     WeightReader reader = folder.open("transformer", "fp8");
     for (const auto& [tensor, info] : source_.tensors()) {
       const LayerRole role = role_of(tensor, info.dims);
@@ -258,8 +259,8 @@ class Session {
     const ObservedLayers reference_layers = std::move(seen);
     runner_.reset();  // two large models need not fit into memory together
 
-    ModelRunner candidate(with_fp8_transformer(find_model(EngineOptions{.model = o_.model}), file), "fp8", "fp8",
-                          make_backend_());
+    ModelRunner candidate(with_fp8_transformer(find_model(EngineOptions{.model = o_.model}), file),
+                          "fp8", "fp8", make_backend_());
     for (auto& [name, observed] : candidate.backend().layers()) {
       const ObservedLayer& r = reference_layers.at(name);
       layer(name).output_error =

@@ -54,8 +54,8 @@ std::string vocabulary_json(std::string_view merges) {
 }  // namespace
 
 TokenizerFiles clip_tokenizer_files(ClipPadding padding) {
-  const std::string_view merges(octet_clip_merges,
-                                static_cast<std::size_t>(octet_clip_merges_end - octet_clip_merges));
+  const std::string_view merges(
+      octet_clip_merges, static_cast<std::size_t>(octet_clip_merges_end - octet_clip_merges));
   const char* const pad = padding == ClipPadding::kZero ? "!" : "<|endoftext|>";
   const nlohmann::json config = {{"bos_token", "<|startoftext|>"},
                                  {"eos_token", "<|endoftext|>"},

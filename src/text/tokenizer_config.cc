@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "base/format.h"
-#include "octet/error.h"
 #include "base/json_document.h"
+#include "octet/error.h"
 #include "text/tokenizer_json.h"
 #include "text/tokenizer_spec.h"
 #include "text/unicode.h"

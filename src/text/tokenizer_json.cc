@@ -13,14 +13,12 @@ namespace octet {
 namespace {
 
 /// A token id: an integer in 0..kMaxTokenId.
-std::int32_t require_id(const json::Value& value, const std::string& file,
-                        std::string_view field) {
+std::int32_t require_id(const json::Value& value, const std::string& file, std::string_view field) {
   const bool valid = value.is_number_unsigned() &&
                      value.get<std::uint64_t>() <= static_cast<std::uint64_t>(kMaxTokenId);
   if (!valid) json::fail(file, field, format("a token id from 0 to %d", kMaxTokenId), &value);
   return value.get<std::int32_t>();
 }
-
 
 constexpr char kFile[] = "tokenizer.json";
 

@@ -1,10 +1,11 @@
 // One model whose weights every format holds exactly, in all layouts: the pictures are the same
 // bytes. And what is wrong with a file in one of them is refused, naming the place.
+#include "support/layouts.h"
+
 #include <gtest/gtest.h>
 
 #include "octet/engine.h"
 #include "support/errors.h"
-#include "support/layouts.h"
 #include "support/temp_folder.h"
 #include "support/tiny_pipeline.h"
 #include "text/clip_bpe.h"
@@ -18,8 +19,8 @@ using test::Bytes;
 using test::bytes_of;
 using test::expect_error;
 using test::Metadata;
-using test::ScaleShape;
 using test::scaled;
+using test::ScaleShape;
 using test::TensorMap;
 
 constexpr std::int64_t kVocabulary = 49408;
@@ -34,12 +35,8 @@ struct Model {
                                                      .pooled_width = 192}));
   TensorMap clip_l = test::exact(
       test::clip_tensors({.vocabulary = kVocabulary, .width = 64, .hidden = 64, .layers = 2}, 2));
-  TensorMap clip_g = test::exact(test::clip_tensors({.vocabulary = kVocabulary,
-                                                     .width = 128,
-                                                     .hidden = 64,
-                                                     .layers = 2,
-                                                     .projection = 128},
-                                                    5));
+  TensorMap clip_g = test::exact(test::clip_tensors(
+      {.vocabulary = kVocabulary, .width = 128, .hidden = 64, .layers = 2, .projection = 128}, 5));
   TensorMap t5 = test::exact(test::t5_tensors(
       {.vocabulary = T5Tokenizer::load(test::tiny_tokenizer("tokenizer_3")).vocab_size(),
        .width = 192}));
@@ -119,9 +116,9 @@ TEST(Layouts, SixteenBitAndShards) {
 // Everything in one file, and what a second layout of each text encoder can be.
 TEST(Layouts, SingleFileWithEncoders) {
   const TensorMap bundle = test::joined(
-      test::joined(test::prefixed(single_file(), "model.diffusion_model."),
-                   test::prefixed(test::latent_diffusion_vae(model().vae, kLevels),
-                                  "first_stage_model.")),
+      test::joined(
+          test::prefixed(single_file(), "model.diffusion_model."),
+          test::prefixed(test::latent_diffusion_vae(model().vae, kLevels), "first_stage_model.")),
       test::joined(test::prefixed(model().clip_l, "text_encoders.clip_l.transformer."),
                    test::joined(test::prefixed(model().clip_g, "text_encoders.clip_g.transformer."),
                                 test::prefixed(model().t5, "text_encoders.t5xxl.transformer."))));
@@ -170,9 +167,8 @@ TEST(Layouts, SingleFileWithPartsBesideIt) {
   write("all/3.safetensors", model().t5);
   write("all/4.safetensors", model().vae);
   EXPECT_EQ(picture_of(options), expected()) << "told by their tensors";
-  expect_error(Code::kInvalidArgument, "--clip-l", [&] {
-    (void)picture_of({.model = folder.path(), .parts = options.parts});
-  });
+  expect_error(Code::kInvalidArgument, "--clip-l",
+               [&] { (void)picture_of({.model = folder.path(), .parts = options.parts}); });
 }
 
 /// ComfyUI's marks for every scaled layer.
@@ -218,7 +214,8 @@ std::map<std::string, Bytes> fp8_files() {
   add("per tensor", scaled(m, kBlocks, {}));
   add("per row", scaled(m, kBlocks, {.shape = ScaleShape::kRow}));
   add("E5M2", scaled(m, kBlocks, {.dtype = DType::kF8E5M2}));
-  add("128x128 blocks", scaled(m, kBlocks, {.scale = ".weight_scale_inv", .shape = ScaleShape::kBlock}));
+  add("128x128 blocks",
+      scaled(m, kBlocks, {.scale = ".weight_scale_inv", .shape = ScaleShape::kBlock}));
   add("ComfyUI old", comfy_old(m, kBlocks, 0));
   add("ComfyUI old, full precision", comfy_old(m, kBlocks, 2));
   add("ComfyUI new", comfy_new(m, kBlocks, R"({"format": "float8_e4m3fn"})"));
@@ -251,19 +248,21 @@ TEST(Layouts, Fp8InSingleFiles) {
   EngineOptions options;
   folder.write("parts/1.safetensors", test::safetensors_of(model().clip_l));
   folder.write("parts/2.safetensors", test::safetensors_of(model().clip_g));
-  folder.write("parts/3.safetensors", test::safetensors_of(test::as_dtype(model().t5, DType::kF8E4M3)));
+  folder.write("parts/3.safetensors",
+               test::safetensors_of(test::as_dtype(model().t5, DType::kF8E4M3)));
   options.parts.folder = folder.path() + "/parts";
   options.parts.t5_tokenizer = folder.write(
       "spiece.model", bytes_of(test::tiny_tokenizer("tokenizer_3").contents.at("spiece.model")));
   const TensorMap m = single_file();
   const std::vector<TensorMap> layouts = {
-      comfy_old(m, "joint_blocks.", 2), comfy_new(m, "joint_blocks.", R"({"format": "float8_e4m3fn"})"),
+      comfy_old(m, "joint_blocks.", 2),
+      comfy_new(m, "joint_blocks.", R"({"format": "float8_e4m3fn"})"),
       scaled(m, "", {.shape = ScaleShape::kRow}), scaled(m, "", {.shape = ScaleShape::kBlock}),
       test::as_dtype(m, DType::kF8E5M2)};
   for (std::size_t i = 0; i < layouts.size(); ++i) {
-    options.model = folder.write(
-        "m.safetensors",
-        test::safetensors_of(test::joined(test::prefixed(layouts[i], "model.diffusion_model."), vae)));
+    options.model = folder.write("m.safetensors",
+                                 test::safetensors_of(test::joined(
+                                     test::prefixed(layouts[i], "model.diffusion_model."), vae)));
     EXPECT_EQ(picture_of(options), expected()) << "layout " << i;
   }
 }

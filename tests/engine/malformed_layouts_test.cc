@@ -45,9 +45,8 @@ TensorMap comfy(const std::string& json) {
   return t;
 }
 
-const ScaleSpelling kTorchao{.codes = "._weight_qdata",
-                             .scale = "._weight_scale",
-                             .shape = test::ScaleShape::kRow};
+const ScaleSpelling kTorchao{
+    .codes = "._weight_qdata", .scale = "._weight_scale", .shape = test::ScaleShape::kRow};
 
 Metadata torchao(const std::string& type, const std::string& kwargs) {
   Metadata m;
@@ -147,9 +146,8 @@ TEST(MalformedLayouts, ComfyUiMetadata) {
   const HostWeight w = r.linear(kLayer, 128, 128, true);
   EXPECT_EQ(w.wide_inputs, "full_precision_matrix_mult");
   expect_error(Code::kUnsupported, "format_version", [&] { (void)reader(t, with("2.0", "")); });
-  expect_error(Code::kModelMismatch, "gone.weight", [&] {
-    (void)reader(t, with("1.0", R"(, "gone": {"format": "float8_e4m3fn"})"));
-  });
+  expect_error(Code::kModelMismatch, "gone.weight",
+               [&] { (void)reader(t, with("1.0", R"(, "gone": {"format": "float8_e4m3fn"})")); });
 }
 
 TEST(MalformedLayouts, TorchAo) {
@@ -174,11 +172,11 @@ TEST(MalformedLayouts, FolderConfigs) {
   expect_error(Code::kUnsupported, "bitsandbytes",
                [&] { (void)reader(t, {}, R"({"quant_method": "bitsandbytes"})"); });
   expect_error(Code::kModelMismatch, "excluded in quantization_config", [&] {
-    (void)reader(t, {}, R"({"quant_method": "modelopt", "ignore": ["transformer_blocks.0.attn*"]})");
+    (void)reader(t, {},
+                 R"({"quant_method": "modelopt", "ignore": ["transformer_blocks.0.attn*"]})");
   });
-  expect_error(Code::kModelMismatch, "expected FP8 weights", [&] {
-    (void)reader(plain(), {}, R"({"quant_method": "modelopt"})");
-  });
+  expect_error(Code::kModelMismatch, "expected FP8 weights",
+               [&] { (void)reader(plain(), {}, R"({"quant_method": "modelopt"})"); });
   expect_error(Code::kModelMismatch, "as torchao writes them",
                [&] { (void)reader(t, {}, R"({"quant_method": "torchao"})"); });
 }
