@@ -316,6 +316,24 @@ std::string escaped(const std::string& text, const std::string& name) {
   return out;
 }
 
+// toml++ bounds nested values but not the parts of a dotted key, and walks both by recursion:
+// millions of parts end in a stack overflow. Dots in strings and comments count too, which is
+// simple and safe.
+void refuse_deep_keys(const std::string& text, const std::string& name) {
+  constexpr int kMostDots = 64;
+  int dots = 0;
+  int line = 1;
+  for (const char c : text) {
+    if (c == '\n') {
+      ++line;
+      dots = 0;
+    } else if (c == '.' && ++dots > kMostDots) {
+      throw Error(Code::kRefused, format("%s: line %d: expected at most %d dots, found more",
+                                         name.c_str(), line, kMostDots));
+    }
+  }
+}
+
 }  // namespace
 
 ModelLock parse_lock(const std::string& text, const std::string& name) {
@@ -324,6 +342,7 @@ ModelLock parse_lock(const std::string& text, const std::string& name) {
                 format("%s: expected a lock of at most %llu bytes, found %zu", name.c_str(),
                        static_cast<unsigned long long>(kMaxLockBytes), text.size()));
   }
+  refuse_deep_keys(text, name);
   toml::table document;
   try {
     document = toml::parse(escaped(text, name), name);
