@@ -161,6 +161,7 @@ std::string reason(const Source& s, Compute compute, const Backend& backend) {
     return "weights stay F16, inputs are BF16, sums are F32";
   }
   if (compute == Compute::kBF16 && s.stored == "F32") return "asked for 16-bit computing";
+  if (s.stored.starts_with("Q")) return "GGUF blocks are decoded while loading: weights in BF16";
   return "";
 }
 
