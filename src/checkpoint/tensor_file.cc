@@ -7,15 +7,12 @@
 namespace octet {
 
 RowRange all_rows(const TensorInfo& tensor) {
-  return {.first = 0, .count = tensor.dims.empty() ? 1 : tensor.dims[0]};
+  return {.first = 0, .count = tensor.dims.empty() || !tensor.dtype ? 1 : tensor.dims[0]};
 }
 
 std::size_t row_bytes(const TensorInfo& tensor) {
-  const std::int64_t rows = all_rows(tensor).count;
-  if (rows == 0) return 0;
-  if (!tensor.dtype) {
-    return static_cast<std::size_t>(tensor.bytes / static_cast<std::uint64_t>(rows));
-  }
+  if (!tensor.dtype) return static_cast<std::size_t>(tensor.bytes);
+  if (all_rows(tensor).count == 0) return 0;
   std::size_t bytes = size_of(*tensor.dtype);
   for (std::size_t i = 1; i < tensor.dims.size(); ++i) {
     bytes *= static_cast<std::size_t>(tensor.dims[i]);

@@ -31,7 +31,8 @@ struct TensorInfo {
   std::uint64_t bytes = 0;   // stored
 };
 
-/// A range of a tensor's first dimension; a scalar is one row.
+/// A range of a tensor's first dimension; a scalar is one row, and so is a tensor without dtype,
+/// whose values may be smaller than a byte.
 struct RowRange {
   std::int64_t first = 0;
   std::int64_t count = 0;

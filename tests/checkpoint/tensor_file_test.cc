@@ -25,6 +25,7 @@ std::shared_ptr<const TensorFile> sample() {
   map["a"] = test::tensor_of({3, 2}, {1, 2, 3, 4, 5, 6}, DType::kBF16);
   map["b"] = test::tensor_of({}, {7});
   map["c"] = {.dtype = "F64", .dims = {2, 2}, .data = test::Bytes(32)};
+  map["d"] = {.dtype = "F4", .dims = {2, 3}, .data = test::Bytes(3)};
   return open_tensor_file(test::source_of("file", test::safetensors_of(map)));
 }
 
@@ -35,6 +36,7 @@ TEST(TensorFile, RangesOfRows) {
   EXPECT_EQ(rows_of(*file, "b", all_rows(file->tensors().at("b"))), (std::vector<float>{7}));
   EXPECT_EQ(file->read(file->tensors().at("a")).size(), 12u);
   EXPECT_EQ(file->read(file->tensors().at("c")).size(), 32u) << "types that Octet cannot decode";
+  EXPECT_EQ(file->read(file->tensors().at("d")).size(), 3u) << "half a byte each";
 }
 
 TEST(TensorFile, DestinationsOfAnotherSizeAreABug) {
