@@ -80,7 +80,8 @@ void check_all_known(const TensorFile& file) {
   const std::span<const ComponentPrefix> prefixes = component_prefixes();
   if (std::none_of(prefixes.begin(), prefixes.end(), used)) return;
   std::vector<std::string> unknown;
-  for (const auto& [name, info] : file.tensors()) {
+  for (const auto& entry : file.tensors()) {
+    const std::string& name = entry.first;
     const auto starts = [&](const auto& row) { return name.starts_with(row.prefix); };
     const auto ignored = [&](const auto& row) { return name.starts_with(row.first); };
     if (std::none_of(prefixes.begin(), prefixes.end(), starts) &&
