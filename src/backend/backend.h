@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -23,6 +25,15 @@ struct DeviceInfo {
   bool native_bf16 = false;
   bool native_fp8 = false;
   int threads = 1;
+};
+
+/// What a backend keeps about a stretch of ops that comes again. Starts as null.
+class Recording {
+ public:
+  Recording() = default;
+  virtual ~Recording() = default;
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
 };
 
 class Backend : public Ops {
@@ -45,6 +56,16 @@ class Backend : public Ops {
   }
   /// dtype of tensors between layers (residual streams, q/k/v, branch outputs) under `compute`.
   [[nodiscard]] virtual DType stream_dtype(Compute compute) const = 0;
+  /// Runs `ops`, which calls ops of this backend and has no other effect. From the second call with
+  /// one `recording` on, a backend may repeat what it did before instead of calling `ops`: all
+  /// tensors must lie where they lay, and coefficients and other host values must not change.
+  virtual void repeat(std::unique_ptr<Recording>& recording, const std::function<void()>& ops) {
+    static_cast<void>(recording);
+    ops();
+  }
+  /// Ends a unit of work (a step). Waits until at most the returned number of the latest units are
+  /// still under way: 0, or 1 where the host prepares a unit while the device works on the last.
+  [[nodiscard]] virtual int finish_unit() { return 0; }
   /// Waits for all queued work; surfaces asynchronous errors.
   virtual void synchronize() = 0;
   /// For measurements.

@@ -130,9 +130,12 @@ struct Conv2dArgs {
 };
 /// dst[b,s,h*Dh..] = softmax(q k^T * scale + bias + causal mask) v. q [B,Sq,H,Dh], k and v
 /// [B,Sk,H,Dh] FP32/BF16 views (heads and tokens strided, last dim dense), bias FP32 [H,Sq,Sk]
-/// optional; dst [B,Sq,H*Dh], tokens may be strided.
+/// optional; dst [B,Sq,H*Dh], tokens may be strided. With `rest` [B,Sr,H*Dh] the last Sr queries go
+/// there and dst takes only the first Sq-Sr: one attention over a joint sequence whose two streams
+/// want their results in tensors (or dtypes, or scales) of their own. Neither causal nor bias then.
 struct AttentionArgs {
   Activation dst;
+  Activation rest;
   Tensor q, k, v;
   float scale = 1;
   bool causal = false;

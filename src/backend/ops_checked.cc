@@ -179,10 +179,14 @@ void attention(Ctx ctx, const AttentionArgs& a) {
   REQUIRE("attention",
           a.q.dim(0) == a.k.dim(0) && a.q.dim(2) == a.k.dim(2) && a.q.dim(3) == a.k.dim(3), a.q,
           a.k);
-  REQUIRE("attention",
-          activation_fits(a.dst) && a.dst.data.rank == 3 && a.dst.data.dim(0) == a.q.dim(0) &&
-              a.dst.data.dim(1) == a.q.dim(1) && a.dst.data.dim(2) == a.q.dim(2) * a.q.dim(3),
-          a.dst.data, a.q);
+  const auto takes = [&](const Activation& dst, std::int64_t queries) {
+    return activation_fits(dst) && dst.data.rank == 3 && dst.data.dim(0) == a.q.dim(0) &&
+           dst.data.dim(1) == queries && dst.data.dim(2) == a.q.dim(2) * a.q.dim(3);
+  };
+  const std::int64_t rest = a.rest.data ? a.rest.data.dim(1) : 0;
+  REQUIRE("attention", takes(a.dst, a.q.dim(1) - rest), a.dst.data, a.q);
+  REQUIRE("attention", rest == 0 || (takes(a.rest, rest) && !a.causal && !a.bias), a.rest.data,
+          a.q);
   REQUIRE("attention",
           !a.bias || (a.bias.rank == 3 && a.bias.dtype == DType::kF32 && a.bias.dense() &&
                       a.bias.dim(0) == a.q.dim(2) && a.bias.dim(1) == a.q.dim(1) &&

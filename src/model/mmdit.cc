@@ -77,18 +77,24 @@ void JointBlock::joint_attention(Ctx ctx, Stream& x, Stream& c, const Modulation
   project(ctx, text, text_input, slice(qkv, 1, image_tokens, tokens));
   const Qkv joint = split_heads(qkv, heads);
 
-  // One attention per stream's queries, because the two results may be wanted in different dtypes.
-  const auto attend = [&](const Weight& proj, std::int64_t begin, std::int64_t end, Stream& s,
-                          const Tensor& gate) {
-    const Activation out = input_for(ctx, proj, {batch, end - begin, width});
-    const Tensor q = slice(joint.q, 1, begin, end);
-    ops::attention(ctx,
-                   {.dst = out, .q = q, .k = joint.k, .v = joint.v, .scale = attention_scale(q)});
+  // One attention over both streams; their results may be wanted in different dtypes. The last
+  // block leaves the text stream alone.
+  const Activation image_out = input_for(ctx, *image.proj, x.x.rank, x.x.dims);
+  Activation text_out;
+  if (text.proj) text_out = input_for(ctx, *text.proj, c.x.rank, c.x.dims);
+  ops::attention(ctx, {.dst = image_out,
+                       .rest = text_out,
+                       .q = text.proj ? joint.q : slice(joint.q, 1, 0, image_tokens),
+                       .k = joint.k,
+                       .v = joint.v,
+                       .scale = attention_scale(joint.q)});
+  const auto project_out = [&](const Weight& proj, const Activation& out, Stream& s,
+                               const Tensor& gate) {
     ops::linear(ctx, {.dst = s.branch[0], .x = out, .weight = &proj});
     s.pending[0] = {.value = s.branch[0], .gate = gate};
   };
-  attend(*image.proj, 0, image_tokens, x, xm.gate_msa);
-  if (text.proj) attend(*text.proj, image_tokens, tokens, c, cm.gate_msa);
+  project_out(*image.proj, image_out, x, xm.gate_msa);
+  if (text.proj) project_out(*text.proj, text_out, c, cm.gate_msa);
   if (dual) image_attention(ctx, dual_input, x, xm.gate_msa2);
 }
 

@@ -158,7 +158,8 @@ class Generation {
                               .step = step + 1,
                               .steps = settings_.steps,
                               .seconds = timer.seconds() - result_.seconds.modulation});
-            }};
+            },
+        .on_step_reads_latents = hooks_.dump && request_.dump_steps};
     sample(ctx_, args);
     require_finite(download(ctx_, latents).values, "denoising");
     dump("latents", latents);

@@ -50,26 +50,29 @@ class Network {
  public:
   Network(const Mmdit& mmdit, const Tensor& latents) : mmdit_(mmdit), latents_(latents) {}
 
-  void predict(Ctx ctx, const Tensor& dst, const Branch& branch, int step,
-               std::span<const int> skip_layers = {}) const {
+  /// One recording per way in which a step calls the network.
+  enum Call : std::uint8_t { kCond, kUncond, kBoth, kSkipped, kCalls };
+
+  void predict(Ctx ctx, const Tensor& dst, const Branch& branch, int step, Call call,
+               std::span<const int> skip_layers = {}) {
     const Arena::Scope scope(ctx.arena);
     const Tensor modulation =
         ctx.arena.tensor(DType::kF32, {latents_.dim(0), mmdit_.modulation_width()});
     branch.modulation(ctx, modulation, step);
-    mmdit_.forward(ctx, dst,
-                   {.latents = latents_,
-                    .text = branch.text(),
-                    .modulation = modulation,
-                    .skip_layers = skip_layers});
+    run(ctx, call, dst,
+        {.latents = latents_,
+         .text = branch.text(),
+         .modulation = modulation,
+         .skip_layers = skip_layers});
   }
 
   /// dst [2B, C, H, W]: uncond rows, then cond rows, as diffusers orders them.
   void predict_both(Ctx ctx, const Tensor& dst, const Branch& uncond, const Branch& cond,
-                    int step) const {
+                    int step) {
     const std::int64_t b = latents_.dim(0);
     if (uncond.text().dim(1) != cond.text().dim(1)) {
-      predict(ctx, slice(dst, 0, 0, b), uncond, step);
-      predict(ctx, slice(dst, 0, b, 2 * b), cond, step);
+      predict(ctx, slice(dst, 0, 0, b), uncond, step, kUncond);
+      predict(ctx, slice(dst, 0, b, 2 * b), cond, step, kCond);
       return;
     }
     const Arena::Scope scope(ctx.arena);
@@ -84,24 +87,31 @@ class Network {
     };
     half(uncond, 0);
     half(cond, b);
-    mmdit_.forward(ctx, dst, {.latents = latents, .text = text, .modulation = modulation});
+    run(ctx, kBoth, dst, {.latents = latents, .text = text, .modulation = modulation});
   }
 
  private:
+  // The arena hands out the same places at every step, so a backend may record the first and
+  // replay.
+  void run(Ctx ctx, Call call, const Tensor& dst, const MmditInput& in) {
+    ctx.backend.repeat(recordings_[call], [&] { mmdit_.forward(ctx, dst, in); });
+  }
+
   const Mmdit& mmdit_;
   Tensor latents_;
+  std::array<std::unique_ptr<Recording>, kCalls> recordings_;
 };
 
 /// The guided prediction of a step: out = u*uncond + c*cond + s*skipped.
 struct Predictor {
-  const Network& network;
+  Network& network;
   const Guidance& guidance;
   const Branch& cond;
   const Branch* uncond;  // null without guidance
 
   void operator()(Ctx ctx, const Tensor& dst, int step) const {
     if (uncond == nullptr) {
-      network.predict(ctx, dst, cond, step);
+      network.predict(ctx, dst, cond, step, Network::kCond);
       return;
     }
     const Arena::Scope scope(ctx.arena);
@@ -116,7 +126,7 @@ struct Predictor {
                                          LinearTerm{slice(both, 0, b, 2 * b), g.cond}}};
     if (guidance.uses_skipped(step)) {
       const Tensor skipped = like(ctx, dst);
-      network.predict(ctx, skipped, cond, step, guidance.skip_layers());
+      network.predict(ctx, skipped, cond, step, Network::kSkipped, guidance.skip_layers());
       args.terms[2] = {skipped, g.skipped};
     }
     ops::linear_combination(ctx, args);
@@ -176,12 +186,25 @@ void sample(Ctx ctx, SamplingArgs& args) {
   const bool history = std::any_of(args.rows.begin(), args.rows.end(),
                                    [](const Row& row) { return row.uses_history(); });
   Stepper stepper(ctx, args.latents, history);
-  const Network network(args.mmdit, args.latents);
+  Network network(args.mmdit, args.latents);
   const Predictor predict{network, args.guidance, cond, uncond ? &*uncond : nullptr};
-  for (int step = 0; step < static_cast<int>(timesteps.size()); ++step) {
+  // Steps are reported when the device has finished them, not when they were handed to it.
+  int reported = 0;
+  const auto report_until = [&](int end) {
+    for (; reported < end; ++reported) {
+      if (args.on_step) args.on_step(reported);
+    }
+  };
+  const auto steps = static_cast<int>(timesteps.size());
+  for (int step = 0; step < steps; ++step) {
     predict(ctx, stepper.velocity(), step);
     stepper.advance(ctx, args.rows);
-    if (args.on_step) args.on_step(step);
+    int running = ctx.backend.finish_unit();
+    if (args.on_step_reads_latents || step + 1 == steps) {
+      ctx.backend.synchronize();
+      running = 0;
+    }
+    report_until(step + 1 - running);
   }
 }
 

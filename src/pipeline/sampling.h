@@ -28,8 +28,10 @@ struct SamplingArgs {
   std::vector<Row> rows;  // one per latent, all with equal sigmas
   /// After the modulation of all steps, before the first.
   std::function<void()> on_modulation;
-  /// After each step, with its number from 0; throws to stop.
+  /// After each step, with its number from 0; throws to stop. `latents` may by then be a step
+  /// further, unless on_step_reads_latents.
   std::function<void(int step)> on_step;
+  bool on_step_reads_latents = false;
 };
 
 void sample(Ctx ctx, SamplingArgs& args);

@@ -8,6 +8,7 @@ struct AttentionSpec {
   reference::AttentionShape shape;
   DType in = DType::kF32;
   DType dst = DType::kF32;
+  std::int64_t rest = 0;  // queries of the second destination
   bool bias = false;
   float range = 2;
 };
@@ -26,26 +27,40 @@ void run_attention(Bench& b, const AttentionSpec& s) {
                             : b.input(s.in, {c.batch, c.queries, c.heads, c.size}, layout);
   if (s.bias) a.bias = b.input(DType::kF32, {c.heads, c.queries, c.keys}, layout);
   const std::int64_t width = c.heads * c.size;
-  a.dst = is_fp8(s.dst) ? b.fp8_output({c.batch, c.queries, width}, true)
-                        : Activation(b.output(s.dst, {c.batch, c.queries, width}, 6));
+  const auto output = [&](std::int64_t queries) {
+    return is_fp8(s.dst) ? b.fp8_output({c.batch, queries, width}, true)
+                         : Activation(b.output(s.dst, {c.batch, queries, width}, 6));
+  };
+  a.dst = output(c.queries - s.rest);
+  if (s.rest > 0) a.rest = output(s.rest);
   ops::attention(b.ctx(), a);
-  const Values wanted = reference::attention(values_of(a.q), values_of(a.k), values_of(a.v),
-                                             s.bias ? values_of(a.bias) : Values{},
-                                             {.batch = c.batch,
-                                              .queries = c.queries,
-                                              .keys = c.keys,
-                                              .heads = c.heads,
-                                              .size = c.size,
-                                              .scale = static_cast<double>(a.scale),
-                                              .causal = c.causal});
-  if (is_fp8(s.dst)) {
-    b.expect_fp8(a.dst, wanted, 1e-5);
-  } else {
+  const Values all_wanted = reference::attention(values_of(a.q), values_of(a.k), values_of(a.v),
+                                                 s.bias ? values_of(a.bias) : Values{},
+                                                 {.batch = c.batch,
+                                                  .queries = c.queries,
+                                                  .keys = c.keys,
+                                                  .heads = c.heads,
+                                                  .size = c.size,
+                                                  .scale = static_cast<double>(a.scale),
+                                                  .causal = c.causal});
+  const auto expect = [&](const Activation& dst, std::int64_t begin) {
+    Values wanted;
+    const std::int64_t count = dst.data.dim(1) * width;
+    for (std::int64_t i = 0; i < c.batch; ++i) {
+      const auto from = all_wanted.begin() + (i * c.queries + begin) * width;
+      wanted.insert(wanted.end(), from, from + count);
+    }
     // A score is off by the rounding of its dot product, which grows with the squared range.
     const double range = static_cast<double>(s.range);
     const double weights = s.in == DType::kBF16 ? b.options().attention * range : 0;
-    b.expect(a.dst.data, wanted, 1e-5, 8e-6 * range * range + weights);
-  }
+    if (is_fp8(s.dst)) {
+      b.expect_fp8(dst, wanted, 1e-5 + weights);
+    } else {
+      b.expect(dst.data, wanted, 1e-5, 8e-6 * range * range + weights);
+    }
+  };
+  expect(a.dst, 0);
+  if (s.rest > 0) expect(a.rest, c.queries - s.rest);
 }
 
 OpCase row(const AttentionSpec& s) {
@@ -53,6 +68,7 @@ OpCase row(const AttentionSpec& s) {
   return {"attention",
           std::to_string(c.batch) + "x" + std::to_string(c.queries) + "x" + std::to_string(c.keys) +
               " h" + std::to_string(c.heads) + "x" + std::to_string(c.size) +
+              (s.rest > 0 ? " rest " + std::to_string(s.rest) : "") +
               (c.causal ? " causal " : " ") + (s.bias ? "bias " : "") + name_of(s.in) + " to " +
               name_of(s.dst),
           [s](Bench& b) { run_attention(b, s); }};
@@ -73,6 +89,11 @@ std::vector<OpCase> attention_cases() {
   cases.push_back(row({.shape = {2, 90, 70, 3, 64, 0.125, false}, .in = bf16, .dst = bf16}));
   cases.push_back(row({.shape = {2, 77, 77, 3, 64, 0.125, true}, .dst = bf16, .bias = true}));
   cases.push_back(row({.shape = {2, 45, 45, 3, 64, 0.125, false}, .dst = e4}));
+  for (const DType dst : {f32, bf16, e4}) {  // a joint sequence with two results
+    cases.push_back(row({.shape = {2, 83, 83, 3, 64, 0.125, false}, .dst = dst, .rest = 13}));
+    cases.push_back(
+        row({.shape = {2, 201, 201, 2, 64, 0.125, false}, .in = bf16, .dst = dst, .rest = 77}));
+  }
   // Large scores: the running maximum must move.
   cases.push_back(row({.shape = {1, 150, 150, 1, 64, 1.0, false}, .range = 6}));
   // No scale and a bias, as T5 has it.

@@ -150,7 +150,7 @@ std::vector<OpCase> even_cases() {
   std::vector<OpCase> cases;
   for (const Compute compute : {kF32, kBF16, kW8A16, kFP8}) {
     const auto even = [&](LinearSpec s) {
-      s.rows = 70;
+      if (s.rows == 0) s.rows = 70;
       s.in = 160;
       s.out = 96;
       s.compute = compute;
@@ -169,6 +169,8 @@ std::vector<OpCase> even_cases() {
       even({.stored = e4, .scale = ScaleKind::kRow, .dst = dst, .residual = true});
       even({.stored = e4, .scale = ScaleKind::kRow, .dst = dst, .alias = true, .gap = 16});
     }
+    even({.rows = 1, .stored = e4, .scale = ScaleKind::kRow, .act = Act::kSilu});
+    even({.rows = 28, .stored = e4, .scale = ScaleKind::kRow, .act = Act::kSilu});
     if (compute != kFP8) continue;
     even({.stored = e4, .scale = ScaleKind::kTensor, .dst = bf16, .static_input = true});
     even({.stored = e4, .scale = ScaleKind::kRow, .dst = bf16, .static_input = true});

@@ -102,6 +102,16 @@ void CpuBackend::attention_rows(const AttentionArgs& a, const Tensor& dst, const
 }
 
 void CpuBackend::attention(const AttentionArgs& a) {
+  if (a.rest.data) {  // two results: one after the other
+    const std::int64_t first = a.dst.data.dim(1);
+    AttentionArgs part = a;
+    part.rest = {};
+    part.q = slice(a.q, 1, 0, first);
+    attention(part);
+    part.dst = a.rest;
+    part.q = slice(a.q, 1, first, a.q.dim(1));
+    return attention(part);
+  }
   const std::int64_t heads = a.q.dim(2);
   const std::int64_t tokens = a.q.dim(1);
   const std::int64_t width = heads * a.q.dim(3);

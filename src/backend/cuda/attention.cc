@@ -1,91 +1,146 @@
 // attention(): which kernel takes it, and the pass that turns its result into FP8 codes.
+#include "backend/cuda/attention/attention.h"
+
 #include "backend/cuda/cuda_ops.h"
 #include "base/check.h"
 
 namespace octet::cuda {
 
-void CudaBackend::attention(const AttentionArgs& a) {
-  const bool fp8 = is_fp8(a.dst.data.dtype);
-  const Tensor dst = fp8 ? scratch_like(Slot::kAttention, a.q.dtype, a.dst.data) : a.dst.data;
-  if (!composed_attention(a, dst)) {
-    const bool done = generic_attention(stream(), {.q = view_of(a.q),
-                                                   .k = view_of(a.k),
-                                                   .v = view_of(a.v),
-                                                   .dst = rows_of(dst),
-                                                   .bias = a.bias.as<const float>(),
-                                                   .scale = a.scale,
-                                                   .causal = a.causal});
-    if (!done) {
-      throw Error(Code::kUnsupported,
-                  format("attention: expected a head size of at most 512, found %lld",
-                         static_cast<long long>(a.q.dim(3))));
-    }
+// Heads of 64 in BF16 on Hopper: both results of a joint sequence in one launch.
+bool CudaBackend::hopper_attention(const AttentionArgs& a, const Tensor& dst, const Tensor& rest) {
+  if (a.q.dtype != DType::kBF16 || dst.dtype != DType::kBF16 || a.q.dim(3) != 64 || a.causal ||
+      a.bias) {
+    return false;
   }
-  launched("attention");
-  if (fp8) {
-    pointwise(stream(), {output_of(a.dst), rows_of(dst), {}, Act::kNone});
-    launched("attention, quantising");
+  const auto input = [](const Tensor& t) {
+    return AttentionInput{.data = t.data,
+                          .batch_stride = t.stride(0),
+                          .token_stride = t.stride(1),
+                          .head_stride = t.stride(2)};
+  };
+  const auto output = [](const Tensor& t) {
+    if (!t) return AttentionOutput{};
+    return AttentionOutput{.data = t.data,
+                           .tokens = t.dim(1),
+                           .batch_stride = t.stride(0),
+                           .token_stride = t.stride(1)};
+  };
+  const AttentionDesc desc{.q = input(a.q),
+                           .k = input(a.k),
+                           .v = input(a.v),
+                           .out = {output(dst), output(rest)},
+                           .batch = a.q.dim(0),
+                           .heads = a.q.dim(2),
+                           .keys = a.k.dim(1),
+                           .scale = a.scale};
+  if (!attention_supports(desc, 10 * properties_.major + properties_.minor)) return false;
+  attention_launch(desc, stream());
+  return true;
+}
+
+void CudaBackend::generic_or_composed(const AttentionArgs& a, const Tensor& dst) {
+  if (composed_attention(a, dst)) return;
+  const bool done = generic_attention(stream(), {.q = view_of(a.q),
+                                                 .k = view_of(a.k),
+                                                 .v = view_of(a.v),
+                                                 .dst = rows_of(dst),
+                                                 .bias = a.bias.as<const float>(),
+                                                 .scale = a.scale,
+                                                 .causal = a.causal});
+  if (!done) {
+    throw Error(Code::kUnsupported,
+                format("attention: expected a head size of at most 512, found %lld",
+                       static_cast<long long>(a.q.dim(3))));
   }
 }
 
-// Wide heads (the VAE's single one of 512): scores and values are products of their own, a block of
-// query rows at a time, because no tile of such heads fits beside its accumulators.
-bool CudaBackend::composed_attention(const AttentionArgs& a, const Tensor& dst) {
-  constexpr std::int64_t kNarrow = 128, kScoreBytes = std::int64_t{256} << 20;
-  const std::int64_t size = a.q.dim(3);
-  const std::int64_t keys = a.k.dim(1);
-  if (a.q.dtype != DType::kBF16 || size <= kNarrow || a.causal || a.bias || keys % 8 != 0 ||
-      size % 8 != 0 || dst.dtype != DType::kBF16) {
-    return false;
+void CudaBackend::attention(const AttentionArgs& a) {
+  const auto plain = [&](Slot slot, const Activation& dst) {
+    return is_fp8(dst.data.dtype) ? scratch_like(slot, a.q.dtype, dst.data) : dst.data;
+  };
+  const Tensor dst = plain(Slot::kAttention, a.dst);
+  const Tensor rest = a.rest.data ? plain(Slot::kAttentionRest, a.rest) : Tensor{};
+  if (!hopper_attention(a, dst, rest)) {
+    AttentionArgs part = a;
+    part.q = slice(a.q, 1, 0, dst.dim(1));
+    generic_or_composed(part, dst);
+    if (rest) {
+      part.q = slice(a.q, 1, dst.dim(1), a.q.dim(1));
+      generic_or_composed(part, rest);
+    }
   }
+  launched("attention");
+  const auto quantise = [&](const Activation& to, const Tensor& from) {
+    if (!to.data || !is_fp8(to.data.dtype)) return;
+    pointwise(stream(), {output_of(to), rows_of(from), {}, Act::kNone});
+    launched("attention, quantising");
+  };
+  quantise(a.dst, dst);
+  quantise(a.rest, rest);
+}
+
+// Scores and values as products of their own, for a block of query rows of all heads at a time:
+// wide heads (the VAE's single one of 512), whose tiles do not fit beside their accumulators, and
+// the short sequences with bias or causal mask of the text encoders.
+bool CudaBackend::composed_attention(const AttentionArgs& a, const Tensor& dst) {
+  constexpr std::int64_t kScoreBytes = std::int64_t{384} << 20;
+  const std::int64_t size = a.q.dim(3);
+  const std::int64_t heads = a.q.dim(2);
+  const std::int64_t keys = a.k.dim(1);
+  const std::int64_t pitch = (keys + 7) / 8 * 8;
   const auto fits = [](const Tensor& t) {
-    return reinterpret_cast<std::uintptr_t>(t.data) % 16 == 0 && t.stride(0) % 8 == 0 &&
-           t.stride(1) % 8 == 0 && (t.rank < 4 || t.stride(2) % 8 == 0);
+    return t.dtype == DType::kBF16 && reinterpret_cast<std::uintptr_t>(t.data) % 16 == 0 &&
+           t.stride(0) % 8 == 0 && t.stride(1) % 8 == 0 && (t.rank < 4 || t.stride(2) % 8 == 0);
   };
-  if (!fits(a.q) || !fits(a.k) || !fits(a.v) || !fits(dst)) return false;
+  if (size % 8 != 0 || !fits(a.q) || !fits(a.k) || !fits(a.v) || !fits(dst)) return false;
   const std::int64_t block =
-      std::max<std::int64_t>(1, std::min(a.q.dim(1), kScoreBytes / 4 / keys));
-  const auto bytes = static_cast<std::size_t>(block * keys);
-  auto* scores = static_cast<float*>(scratch(Slot::kScores, bytes * 6));
-  void* weights = scores + block * keys;
-  const auto element = [](const Tensor& t, std::int64_t b, std::int64_t s, std::int64_t h) {
-    return t.as<char>() + (b * t.stride(0) + s * t.stride(1) + h) * 2;
+      std::max<std::int64_t>(1, std::min(a.q.dim(1), kScoreBytes / 6 / pitch / heads));
+  MatmulShape score{.m = block, .n = keys, .k = size};
+  score.x_stride = a.q.stride(1);
+  score.w_stride = a.k.stride(1);
+  score.dst_stride = pitch;
+  score.batch = heads;
+  score.x_batch = a.q.stride(2);
+  score.w_batch = a.k.stride(2);
+  score.dst_batch = block * pitch;
+  score.x = score.w = DType::kBF16;
+  MatmulShape value{.m = block, .n = size, .k = keys};
+  value.x_stride = pitch;
+  value.w_stride = a.v.stride(1);
+  value.dst_stride = dst.stride(1);
+  value.batch = heads;
+  value.x_batch = block * pitch;
+  value.w_batch = a.v.stride(2);
+  value.dst_batch = size;
+  value.x = value.w = value.dst = DType::kBF16;
+  value.w_transposed = true;
+  if (!matmul_->supports(score) || !matmul_->supports(value)) return false;
+
+  const auto count = static_cast<std::size_t>(heads * block * pitch);
+  auto* scores = static_cast<float*>(scratch(Slot::kScores, count * 6));
+  void* weights = scores + count;
+  const auto element = [](const Tensor& t, std::int64_t b, std::int64_t s) {
+    return t.as<char>() + (b * t.stride(0) + s * t.stride(1)) * 2;
   };
-  for (std::int64_t i = 0; i < a.q.dim(0) * a.q.dim(2); ++i) {
-    const std::int64_t b = i / a.q.dim(2);
-    const std::int64_t h = i % a.q.dim(2);
+  for (std::int64_t b = 0; b < a.q.dim(0); ++b) {
     for (std::int64_t s = 0; s < a.q.dim(1); s += block) {
-      const std::int64_t rows = std::min(block, a.q.dim(1) - s);
-      matmul_->run(stream(),
-                   {.m = rows,
-                    .n = keys,
-                    .k = size,
-                    .x_stride = a.q.stride(1),
-                    .w_stride = a.k.stride(1),
-                    .dst_stride = keys,
-                    .x = DType::kBF16,
-                    .w = DType::kBF16,
-                    .dst = DType::kF32},
-                   {.x = element(a.q, b, s, h * a.q.stride(2)),
-                    .w = element(a.k, b, 0, h * a.k.stride(2)),
-                    .dst = scores},
-                   nullptr);
-      softmax_rows(stream(), weights, scores, rows, keys, a.scale);
-      matmul_->run(stream(),
-                   {.m = rows,
-                    .n = size,
-                    .k = keys,
-                    .x_stride = keys,
-                    .w_stride = a.v.stride(1),
-                    .dst_stride = dst.stride(1),
-                    .x = DType::kBF16,
-                    .w = DType::kBF16,
-                    .dst = DType::kBF16,
-                    .w_transposed = true},
-                   {.x = weights,
-                    .w = element(a.v, b, 0, h * a.v.stride(2)),
-                    .dst = element(dst, b, s, h * size)},
-                   nullptr);
+      score.m = value.m = std::min(block, a.q.dim(1) - s);
+      matmul_->run(stream(), score,
+                   {.x = element(a.q, b, s), .w = element(a.k, b, 0), .dst = scores}, nullptr);
+      softmax_rows(stream(), {.dst = weights,
+                              .scores = scores,
+                              .bias = a.bias.as<const float>(),
+                              .heads = heads,
+                              .block = block,
+                              .rows = score.m,
+                              .first = s,
+                              .queries = a.q.dim(1),
+                              .keys = keys,
+                              .pitch = pitch,
+                              .scale = a.scale,
+                              .causal = a.causal});
+      matmul_->run(stream(), value,
+                   {.x = weights, .w = element(a.v, b, 0), .dst = element(dst, b, s)}, nullptr);
     }
   }
   return true;

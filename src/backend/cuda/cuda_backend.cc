@@ -56,8 +56,12 @@ CudaBackend::CudaBackend(const CudaOptions& options) : device_(checked_device(op
   select_device();
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a CUDA stream");
   try {
+    for (cudaEvent_t& e : units_) {
+      check(cudaEventCreateWithFlags(&e, cudaEventDisableTiming), "creating a CUDA event");
+    }
     workspace_ = allocate(Matmul::kWorkspaceBytes);
     matmul_ = std::make_unique<Matmul>(workspace_.data(), properties_.name);
+    uploader_ = std::make_unique<Uploader>(stream_);
   } catch (...) {
     (void)cudaStreamDestroy(stream_);
     throw;
@@ -67,6 +71,8 @@ CudaBackend::CudaBackend(const CudaOptions& options) : device_(checked_device(op
 CudaBackend::~CudaBackend() {
   (void)cudaStreamSynchronize(stream_);
   matmul_.reset();
+  uploader_.reset();
+  for (cudaEvent_t e : units_) (void)cudaEventDestroy(e);
   (void)cudaStreamDestroy(stream_);
 }
 
@@ -122,6 +128,8 @@ Buffer CudaBackend::allocate(std::size_t bytes) {
 void* CudaBackend::scratch(Slot slot, std::size_t bytes) {
   Buffer& buffer = scratch_[static_cast<std::size_t>(slot)];
   if (buffer.size() < bytes) {
+    OCTET_CHECK(!capturing_, "[scratch] %zu bytes more inside of a graph", bytes);
+    ++scratch_version_;
     buffer = Buffer();  // cudaFree waits for the kernels that use it
     buffer = allocate(bytes);
   }
@@ -140,6 +148,13 @@ void CudaBackend::upload(const Tensor& dst, std::span<const std::byte> src) {
   if (src.empty()) return;
   check(cudaMemcpyAsync(dst.data, src.data(), src.size(), cudaMemcpyHostToDevice, stream()),
         "copying to the device");
+}
+
+void CudaBackend::upload_deferred(const Tensor& dst, const Deferred& src) {
+  OCTET_CHECK(dst.dense() && bytes_of(src) == dst.bytes(), "[upload] %zu bytes to %s",
+              bytes_of(src), describe(dst).c_str());
+  (void)stream();
+  uploader_->write(dst.data, src);
 }
 
 void CudaBackend::download(std::span<std::byte> dst, const Tensor& src) {

@@ -11,18 +11,20 @@
 #include "backend/cuda/kernels.h"
 #include "backend/cuda/matmul.h"
 #include "backend/cuda/packed_weight.h"
+#include "backend/cuda/upload.h"
 
 namespace octet::cuda {
 
 /// Device memory that grows to the largest request of its slot and is reused by the next op.
 enum class Slot : std::uint8_t {
-  kProduct,    // output of a product that still needs another pass
-  kTiming,     // output of products that are only timed
-  kWeight,     // FP8 weights as BF16
-  kScale,      // a scale per row where the file has one for all
-  kAttention,  // attention output before it is quantised
-  kScores,     // attention scores of a few query rows
-  kNorm,       // statistics
+  kProduct,        // output of a product that still needs another pass
+  kTiming,         // output of products that are only timed
+  kWeight,         // FP8 weights as BF16
+  kScale,          // a scale per row where the file has one for all
+  kAttention,      // attention output before it is quantised,
+  kAttentionRest,  // and its second one
+  kScores,         // attention scores of a few query rows
+  kNorm,           // statistics
   kCount,
 };
 
@@ -43,11 +45,15 @@ class CudaBackend final : public Backend {
   void upload(const Tensor& dst, std::span<const std::byte> src) override;
   void download(std::span<std::byte> dst, const Tensor& src) override;
   [[nodiscard]] Weight prepare(const HostWeight& weight, Compute compute) override;
+  [[nodiscard]] bool takes_deferred() const override { return true; }
+  void upload_deferred(const Tensor& dst, const Deferred& src) override;
   [[nodiscard]] DType stream_dtype(Compute compute) const override {
     return compute == Compute::kF32 ? DType::kF32 : DType::kBF16;
   }
   void synchronize() override;
   [[nodiscard]] std::unique_ptr<DeviceClock> make_clock() override;
+  void repeat(std::unique_ptr<Recording>& recording, const std::function<void()>& ops) override;
+  [[nodiscard]] int finish_unit() override;
 
   void copy(const CopyArgs& a) override;
   void fill(const FillArgs& a) override;
@@ -82,20 +88,31 @@ class CudaBackend final : public Backend {
   [[nodiscard]] void* scratch(Slot slot, std::size_t bytes);
   [[nodiscard]] Tensor scratch_like(Slot slot, DType dtype, const Tensor& t);
 
+  // graph.cc
+  [[nodiscard]] cudaGraphExec_t capture(const std::function<void()>& ops);
+
   // linear.cc
   [[nodiscard]] bool tiled_conv(const Conv2dArgs& a, const PackedCudaWeight& w);  // conv.cc
   [[nodiscard]] bool tuned_linear(const LinearArgs& a, const PackedCudaWeight& w);
   void generic_product(const LinearArgs& a, const PackedCudaWeight& w);
   void product_rows(const LinearArgs& a, const MatmulShape& shape, const MatmulOperands& operands);
   // attention.cc
+  [[nodiscard]] bool hopper_attention(const AttentionArgs& a, const Tensor& dst,
+                                      const Tensor& rest);
+  void generic_or_composed(const AttentionArgs& a, const Tensor& dst);
   [[nodiscard]] bool composed_attention(const AttentionArgs& a, const Tensor& dst);
 
   int device_ = 0;
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   std::array<Buffer, static_cast<std::size_t>(Slot::kCount)> scratch_;
+  std::uint64_t scratch_version_ = 0;  // counts moves: a graph knows addresses
+  bool capturing_ = false;
+  std::array<cudaEvent_t, 2> units_{};  // ends of the last two units of work
+  std::uint64_t unit_ = 0;
   Buffer workspace_;
   std::unique_ptr<Matmul> matmul_;
+  std::unique_ptr<Uploader> uploader_;
 };
 
 }  // namespace octet::cuda

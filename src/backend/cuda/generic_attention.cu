@@ -119,19 +119,25 @@ bool launch(cudaStream_t stream, const GenericAttention& a) {
   return true;
 }
 
-__global__ void softmax(__nv_bfloat16* dst, const float* scores, std::int64_t keys, float scale) {
+__global__ void softmax(SoftmaxRows a) {
   __shared__ float shared[2][32];
-  const float* row = scores + blockIdx.x * keys;
+  const std::int64_t head = blockIdx.y, query = a.first + blockIdx.x;
+  const std::int64_t at = (head * a.block + blockIdx.x) * a.pitch;
+  const float* row = a.scores + at;
+  const float* bias = a.bias == nullptr ? nullptr : a.bias + (head * a.queries + query) * a.keys;
+  const std::int64_t visible = a.causal && query + 1 < a.keys ? query + 1 : a.keys;
+  const auto score = [&](std::int64_t i) {
+    return bias == nullptr ? row[i] * a.scale : fmaf(row[i], a.scale, bias[i]);
+  };
   float top = -INFINITY;
-  for (std::int64_t i = threadIdx.x; i < keys; i += blockDim.x) top = fmaxf(top, row[i]);
+  for (std::int64_t i = threadIdx.x; i < visible; i += blockDim.x) top = fmaxf(top, score(i));
   top = block_reduce(top, Max{}, -INFINITY, shared[0]);
   float sum = 0;
-  for (std::int64_t i = threadIdx.x; i < keys; i += blockDim.x) {
-    sum += __expf((row[i] - top) * scale);
-  }
+  for (std::int64_t i = threadIdx.x; i < visible; i += blockDim.x) sum += __expf(score(i) - top);
   const float inverse = 1.0f / block_reduce(sum, Add{}, 0.0f, shared[1]);
-  for (std::int64_t i = threadIdx.x; i < keys; i += blockDim.x) {
-    dst[blockIdx.x * keys + i] = __float2bfloat16_rn(__expf((row[i] - top) * scale) * inverse);
+  auto* dst = static_cast<__nv_bfloat16*>(a.dst) + at;
+  for (std::int64_t i = threadIdx.x; i < a.pitch; i += blockDim.x) {
+    dst[i] = __float2bfloat16_rn(i < visible ? __expf(score(i) - top) * inverse : 0.0f);
   }
 }
 
@@ -148,11 +154,11 @@ bool generic_attention(cudaStream_t stream, const GenericAttention& a) {
   return false;
 }
 
-void softmax_rows(cudaStream_t stream, void* dst, const float* scores, std::int64_t rows,
-                  std::int64_t keys, float scale) {
-  if (rows == 0) return;
-  softmax<<<static_cast<unsigned>(rows), 512, 0, stream>>>(static_cast<__nv_bfloat16*>(dst), scores,
-                                                           keys, scale);
+void softmax_rows(cudaStream_t stream, const SoftmaxRows& a) {
+  if (a.rows == 0 || a.heads == 0) return;
+  const dim3 grid(static_cast<unsigned>(a.rows), static_cast<unsigned>(a.heads));
+  const unsigned threads = a.keys > 1024 ? 512 : 128;
+  softmax<<<grid, threads, 0, stream>>>(a);
 }
 
 }  // namespace octet::cuda

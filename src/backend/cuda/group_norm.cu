@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr std::int64_t kPiecePixels = 256;
+constexpr int kAhead = 4;  // loads of a thread under way
 
 std::int64_t pieces_of(std::int64_t pixels) { return (pixels + kPiecePixels - 1) / kPiecePixels; }
 
@@ -53,15 +54,24 @@ __global__ void partial_sums(const void* x, Shape s, float* partial) {
         origin[i] =
             static_cast<float>(static_cast<const T*>(x)[base + c / s.per_group() * s.per_group()]);
       }
-#pragma unroll 4
-      for (std::int64_t p = walker; p < count; p += walkers) {
-        float v[kWidth];
-        load<T, kWidth>(x, base + (begin + p) * s.channels + std::int64_t{column} * kWidth, v);
+      for (std::int64_t p = walker; p < count; p += walkers * kAhead) {
+        float v[kAhead][kWidth];
 #pragma unroll
-        for (int i = 0; i < kWidth; ++i) {
-          const float d = v[i] - origin[i];
-          sum[i] += d;
-          squares[i] += d * d;
+        for (int k = 0; k < kAhead; ++k) {
+          if (p + k * walkers < count) {
+            load<T, kWidth>(x, base + (begin + p + k * walkers) * s.channels + column * kWidth,
+                            v[k]);
+          }
+        }
+#pragma unroll
+        for (int k = 0; k < kAhead; ++k) {
+          if (p + k * walkers >= count) continue;
+#pragma unroll
+          for (int i = 0; i < kWidth; ++i) {
+            const float d = v[k][i] - origin[i];
+            sum[i] += d;
+            squares[i] += d * d;
+          }
         }
       }
     }
@@ -71,12 +81,13 @@ __global__ void partial_sums(const void* x, Shape s, float* partial) {
       shared[(threadIdx.x * kWidth + i) * 2 + 1] = squares[i];
     }
     __syncthreads();
-    if (walker == 0 && column < columns) {
-      for (int i = 0; i < kWidth * 2; ++i) {
-        float total = 0;
-        for (int w = 0; w < walkers; ++w) total += shared[(w * lanes + lane) * kWidth * 2 + i];
-        channel_sums[column * kWidth * 2 + i] = total;
-      }
+    const int first = (column - lane) * kWidth * 2;  // of this round's sums
+    const int sums = lanes * kWidth * 2;
+    for (int i = static_cast<int>(threadIdx.x); i < sums && first + i < columns * kWidth * 2;
+         i += kThreads) {
+      float total = 0;
+      for (int w = 0; w < walkers; ++w) total += shared[w * sums + i];
+      channel_sums[first + i] = total;
     }
     __syncthreads();
   }
@@ -127,25 +138,51 @@ __global__ void merge(const void* x, Shape s, const float* partial, const float*
   }
 }
 
+// A thread keeps its channels' constants and walks the pixels of a piece, four at a time so that
+// several loads are under way.
 template <typename T, int kWidth>
-__global__ void apply(GroupNorm a, Shape s, const float* table) {
-  const std::int64_t columns = s.channels / kWidth;
-  const std::int64_t count = s.batch * s.pixels * columns;
-  const std::int64_t step = std::int64_t{gridDim.x} * kThreads;
-  for (std::int64_t i = blockIdx.x * std::int64_t{kThreads} + threadIdx.x; i < count; i += step) {
-    const std::int64_t c = i % columns * kWidth;
-    const float* row = table + (i / columns / s.pixels * s.channels + c) * 2;
-    float v[kWidth];
-    load<T, kWidth>(a.x.data, i * kWidth, v);
+__global__ void __launch_bounds__(kThreads) apply(GroupNorm a, Shape s, const float* table) {
+  const auto columns = static_cast<int>(s.channels / kWidth);
+  const int lanes = columns < kThreads ? columns : kThreads;
+  const int walkers = kThreads / lanes;
+  const int walker = static_cast<int>(threadIdx.x) / lanes;
+  if (walker >= walkers) return;
+  const std::int64_t begin = blockIdx.x * kPiecePixels, image = blockIdx.y;
+  const std::int64_t left = s.pixels - begin;
+  const auto count = static_cast<int>(left < kPiecePixels ? left : kPiecePixels);
+  const std::int64_t base = (image * s.pixels + begin) * s.channels;
+  for (int column = static_cast<int>(threadIdx.x) % lanes; column < columns; column += lanes) {
+    const int c = column * kWidth;
+    float mean[kWidth], factor[kWidth], bias[kWidth];
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) {
-      v[k] = fmaf(v[k] - row[2 * k], row[2 * k + 1], a.bias[c + k]);
-      if (a.silu) v[k] *= sigmoid(v[k]);
+      mean[k] = table[(image * s.channels + c + k) * 2];
+      factor[k] = table[(image * s.channels + c + k) * 2 + 1];
+      bias[k] = a.bias[c + k];
     }
-    if constexpr (kWidth == 8) {
-      store8(a.dst.dtype, a.dst.data, i * 8, v);
-    } else {
-      store_one(a.dst.dtype, a.dst.data, i, v[0]);
+    for (int p = walker; p < count; p += walkers * kAhead) {
+      float v[kAhead][kWidth];
+#pragma unroll
+      for (int i = 0; i < kAhead; ++i) {
+        if (p + i * walkers < count) {
+          load<T, kWidth>(a.x.data, base + std::int64_t{p + i * walkers} * s.channels + c, v[i]);
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < kAhead; ++i) {
+        if (p + i * walkers >= count) continue;
+        const std::int64_t at = base + std::int64_t{p + i * walkers} * s.channels + c;
+#pragma unroll
+        for (int k = 0; k < kWidth; ++k) {
+          v[i][k] = fmaf(v[i][k] - mean[k], factor[k], bias[k]);
+          if (a.silu) v[i][k] *= sigmoid(v[i][k]);
+        }
+        if constexpr (kWidth == 8) {
+          store8(a.dst.dtype, a.dst.data, at, v[i]);
+        } else {
+          store_one(a.dst.dtype, a.dst.data, at, v[i][0]);
+        }
+      }
     }
   }
 }
@@ -159,11 +196,7 @@ void run(cudaStream_t stream, const GroupNorm& a, const Shape& s) {
   partial_sums<T, kWidth><<<grid, kThreads, bytes, stream>>>(a.x.data, s, partial);
   merge<T><<<static_cast<unsigned>(s.batch * s.groups), kThreads, 0, stream>>>(
       a.x.data, s, partial, a.weight, a.eps, table);
-  const std::int64_t count = s.batch * s.pixels * s.channels / kWidth;
-  const std::int64_t blocks = (count + kThreads - 1) / kThreads;
-  apply<T, kWidth>
-      <<<static_cast<unsigned>(blocks < 132 * 16 ? blocks : 132 * 16), kThreads, 0, stream>>>(
-          a, s, table);
+  apply<T, kWidth><<<grid, kThreads, 0, stream>>>(a, s, table);
 }
 
 bool aligned(const void* p) { return reinterpret_cast<std::uintptr_t>(p) % 16 == 0; }

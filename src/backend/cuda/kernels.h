@@ -21,6 +21,16 @@ void to_u8(cudaStream_t stream, std::uint8_t* dst, const View& src, bool truncat
 void add(cudaStream_t stream, const View& dst, const View& a, const View& b);
 void scale_shift(cudaStream_t stream, const View& dst, const View& x, float scale, float shift);
 
+/// dst[i] = table[random_index(seed, i)], elements of 1, 2 or 4 bytes (tensor/random_codes.h).
+struct RandomFill {
+  void* dst;
+  const void* table;
+  int element;
+  std::int64_t count;
+  std::uint32_t seed;
+};
+void random_codes(cudaStream_t stream, const RandomFill& a);
+
 inline constexpr int kMaxCombined = 64;
 /// dst[r, i] = sum of c[t][r] * x[t][r, i] for rows of `size` elements; unused x are null.
 struct Combination {
@@ -169,8 +179,17 @@ struct GenericAttention {
 /// False when the device's shared memory does not hold a tile of this head size.
 bool generic_attention(cudaStream_t stream, const GenericAttention& a);
 
-/// Softmax over rows of scores: dst BF16 [rows, keys] = softmax(scores FP32 [rows, keys] * scale).
-void softmax_rows(cudaStream_t stream, void* dst, const float* scores, std::int64_t rows,
-                  std::int64_t keys, float scale);
+/// dst BF16 = softmax(scores FP32 * scale + bias + causal mask) over rows of `keys` elements,
+/// `pitch` apart; the gap of dst becomes zero. Row (h, r) of [heads][block] is query first + r, r <
+/// rows.
+struct SoftmaxRows {
+  void* dst;
+  const float* scores;
+  const float* bias;  // [heads, queries, keys] or null
+  std::int64_t heads, block, rows, first, queries, keys, pitch;
+  float scale;
+  bool causal;
+};
+void softmax_rows(cudaStream_t stream, const SoftmaxRows& a);
 
 }  // namespace octet::cuda

@@ -22,9 +22,12 @@ struct Remainder {
 };
 
 Remainder remainder_of(const LinearArgs& a, bool fused_gelu) {
+  const RowView dst = rows_of(a.dst.data);
+  // Several products read their scales per row at addresses that must be multiples of 16.
+  const bool apart = a.x.scale && a.x.scale.rank > 0 && dst.inner < dst.rows && dst.inner % 4 != 0;
   const bool act = a.act != Act::kNone && !(a.act == Act::kGeluTanh && fused_gelu);
   const bool residual = a.residual && (a.residual.dtype != a.dst.data.dtype || a.act != Act::kNone);
-  return {.needed = is_fp8(a.dst.data.dtype) || act || residual, .act = act};
+  return {.needed = is_fp8(a.dst.data.dtype) || act || residual || apart, .act = act};
 }
 
 }  // namespace
@@ -103,8 +106,9 @@ bool CudaBackend::tuned_linear(const LinearArgs& a, const PackedCudaWeight& w) {
     LinearArgs direct = a;
     if (rest.needed) {
       const bool full = compute == Compute::kF32 || a.dst.data.dtype == DType::kF32;
-      direct.dst =
-          make_tensor(nullptr, full ? DType::kF32 : DType::kBF16, a.dst.data.rank, a.dst.data.dims);
+      // Any address does until it is known that the product will be made.
+      direct.dst = make_tensor(workspace_.data(), full ? DType::kF32 : DType::kBF16,
+                               a.dst.data.rank, a.dst.data.dims);
       direct.residual = {};
     }
     shape.gelu = a.act == Act::kGeluTanh && !rest.act;
@@ -114,7 +118,7 @@ bool CudaBackend::tuned_linear(const LinearArgs& a, const PackedCudaWeight& w) {
     const RowView addend = rows_of(direct.residual);
     shape.m = x.rows;  // the largest run of rows that one stride reaches in every operand
     for (const RowView& v : {x, dst, addend}) {
-      if (v.data == nullptr && v.rows == 0) continue;
+      if (v.data == nullptr) continue;
       if (v.inner < v.rows && v.outer_stride != v.inner * v.inner_stride) {
         shape.m = std::min(shape.m, v.inner);
       }

@@ -1,5 +1,6 @@
 // Copies, conversions and pointwise ops of any strides.
 #include "backend/cuda/device.cuh"
+#include "tensor/random_codes.h"
 
 namespace octet::cuda {
 namespace {
@@ -108,6 +109,15 @@ struct ScaleShift {
   }
 };
 
+template <typename T>
+struct RandomElements {
+  RandomFill a;
+  __device__ void operator()(std::int64_t i) const {
+    static_cast<T*>(a.dst)[i] =
+        static_cast<const T*>(a.table)[random_index(a.seed, static_cast<std::uint32_t>(i))];
+  }
+};
+
 struct Combine {
   Combination a;
   __device__ void operator()(std::int64_t i) const {
@@ -149,6 +159,12 @@ void add(cudaStream_t stream, const View& dst, const View& a, const View& b) {
 
 void scale_shift(cudaStream_t stream, const View& dst, const View& x, float scale, float shift) {
   launch(stream, count_of(dst), ScaleShift{dst, x, scale, shift});
+}
+
+void random_codes(cudaStream_t stream, const RandomFill& a) {
+  if (a.element == 1) return launch(stream, a.count, RandomElements<std::uint8_t>{a});
+  if (a.element == 2) return launch(stream, a.count, RandomElements<std::uint16_t>{a});
+  launch(stream, a.count, RandomElements<std::uint32_t>{a});
 }
 
 void linear_combination(cudaStream_t stream, const Combination& a) {

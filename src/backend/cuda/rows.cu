@@ -32,6 +32,29 @@ __device__ __forceinline__ void round_to(DType dtype, float (&v)[8]) {
   for (float& x : v) x = __bfloat162float(__float2bfloat16_rn(x));
 }
 
+// Eight elements as they lie in memory: everything a row needs is fetched before anything waits.
+template <typename T>
+struct Raw;
+template <>
+struct Raw<float> {
+  float4 a, b;
+};
+template <>
+struct Raw<__nv_bfloat16> {
+  uint4 a;
+};
+__device__ __forceinline__ void fetch(Raw<float>& raw, const void* data, std::int64_t at) {
+  const auto* p = reinterpret_cast<const float4*>(static_cast<const float*>(data) + at);
+  raw = {p[0], p[1]};
+}
+__device__ __forceinline__ void fetch(Raw<__nv_bfloat16>& raw, const void* data, std::int64_t at) {
+  raw.a = *reinterpret_cast<const uint4*>(static_cast<const __nv_bfloat16*>(data) + at);
+}
+template <typename T>
+__device__ __forceinline__ void unpack(const Raw<T>& raw, float (&v)[8]) {
+  load8<T>(&raw, 0, v);
+}
+
 // ---- programs: where a value comes from and what is done with it after the statistics -----------
 
 struct NormProgram {
@@ -41,8 +64,16 @@ struct NormProgram {
   };
   __device__ Row row(std::int64_t r) const { return {row_start(a.x, r)}; }
   template <typename T>
-  __device__ void load(const Row& r, int c, float (&v)[8]) const {
-    load8<T>(a.x.data, r.x + c, v);
+  struct Operands {
+    Raw<T> x;
+  };
+  template <typename T>
+  __device__ void fetch_all(const Row& r, int c, Operands<T>& o) const {
+    fetch(o.x, a.x.data, r.x + c);
+  }
+  template <typename T>
+  __device__ void combine_all(const Row&, int, const Operands<T>& o, float (&v)[8]) const {
+    unpack(o.x, v);
   }
   __device__ float first(const Row& r, int c) const {
     return load_one(a.x.dtype, a.x.data, r.x + c);
@@ -66,17 +97,31 @@ struct ModulateProgram {
     std::int64_t x, value[2], batch;
   };
   __device__ Row row(std::int64_t r) const {
-    return {row_start(a.x, r), {row_start(a.value[0], r), row_start(a.value[1], r)}, r / a.tokens};
+    return {row_start(a.x, r),
+            {row_start(a.value[0], r), row_start(a.value[1], r)},
+            static_cast<unsigned>(r) / static_cast<unsigned>(a.tokens)};
   }
   template <typename T>
-  __device__ void load(const Row& r, int c, float (&v)[8]) const {
-    load8<T>(a.x.data, r.x + c, v);
+  struct Operands {
+    Raw<T> x, value[2];
+  };
+  template <typename T>
+  __device__ void fetch_all(const Row& r, int c, Operands<T>& o) const {
+    fetch(o.x, a.x.data, r.x + c);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      if (a.value[i].data != nullptr) fetch(o.value[i], a.value[i].data, r.value[i] + c);
+    }
+  }
+  template <typename T>
+  __device__ void combine_all(const Row& r, int c, const Operands<T>& o, float (&v)[8]) const {
+    unpack(o.x, v);
     if (a.value[0].data == nullptr && a.value[1].data == nullptr) return;
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
       if (a.value[i].data == nullptr) continue;
       float value[8], gate[8];
-      load8<T>(a.value[i].data, r.value[i] + c, value);
+      unpack(o.value[i], value);
       load8<float>(a.gate[i], r.batch * a.gate_stride[i] + c, gate);
 #pragma unroll
       for (int j = 0; j < 8; ++j) v[j] = fmaf(gate[j], value[j], v[j]);
@@ -115,6 +160,7 @@ template <bool kGated>
 struct PointwiseProgram {
   RowView x, other;
   Act act;
+  bool coarse;  // the result is FP8
   struct Row {
     std::int64_t x, other;
   };
@@ -123,13 +169,24 @@ struct PointwiseProgram {
     return kGated ? value * with : value + with;
   }
   template <typename T>
-  __device__ void load(const Row& r, int c, float (&v)[8]) const {
-    load8<T>(x.data, r.x + c, v);
+  struct Operands {
+    Raw<T> x, other;
+  };
+  template <typename T>
+  __device__ void fetch_all(const Row& r, int c, Operands<T>& o) const {
+    fetch(o.x, x.data, r.x + c);
+    if (other.data != nullptr) fetch(o.other, other.data, r.other + c);
+  }
+  template <typename T>
+  __device__ void combine_all(const Row&, int, const Operands<T>& o, float (&v)[8]) const {
+    unpack(o.x, v);
     float with[8];
-    if (other.data != nullptr) load8<T>(other.data, r.other + c, with);
+    if (other.data != nullptr) unpack(o.other, with);
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
-      v[i] = activate(act, v[i]);
+      if (act == Act::kGeluTanh) {  // the only one here, see pointwise()
+        v[i] = coarse ? gelu_coarse(v[i]) : gelu_rounded(v[i]);
+      }
       if (other.data != nullptr) v[i] = combine(v[i], with[i]);
     }
   }
@@ -145,24 +202,49 @@ struct PointwiseProgram {
 // ---- the two ways through a row
 // --------------------------------------------------------------------
 
-__device__ __forceinline__ float row_scale(const RowOutput& dst, std::int64_t row, float largest) {
+__device__ __forceinline__ float row_scale(const RowOutput& dst, std::int64_t row, float largest,
+                                           bool writes) {
   if (dst.fixed_scale) return *dst.scale;
   const float scale = fmaxf(largest, kTiny) / kE4M3Largest;
-  if (threadIdx.x == 0) dst.scale[row] = scale;
+  if (writes) dst.scale[row] = scale;
   return scale;
 }
 
-template <typename Program, Norm kNorm, typename T, int kVectors>
-__global__ void vector_rows(Program program, RowOutput dst, int columns) {
-  __shared__ float shared[3][32];
+// kWarps warps hold a row, kVectors groups of eight per lane; a block holds kBlockWarps / kWarps
+// rows. With one warp per row nothing waits for anything but its own loads.
+template <int kWarps, typename F>
+__device__ __forceinline__ float row_reduce(float v, F f, float* shared) {
+#pragma unroll
+  for (int i = 16; i > 0; i /= 2) v = f(v, __shfl_xor_sync(~0u, v, i));
+  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = v;
+  __syncthreads();
+  v = shared[0];
+#pragma unroll
+  for (int i = 1; i < kWarps; ++i) v = f(v, shared[i]);
+  return v;
+}
+
+template <typename Program, Norm kNorm, typename T, int kWarps, int kVectors>
+__global__ void __launch_bounds__(kWarps * 32)
+    vector_rows(const __grid_constant__ Program program, RowOutput dst, int columns) {
+  __shared__ float shared[3][kWarps];
   const std::int64_t row = blockIdx.x;
   const auto r = program.row(row);
-  const int step = static_cast<int>(blockDim.x) * 8;
+  constexpr int kStep = kWarps * 32 * 8;
   const int begin = static_cast<int>(threadIdx.x) * 8;
   float v[kVectors][8];
+  {
+    typename Program::template Operands<T> operands[kVectors];
 #pragma unroll
-  for (int j = 0; j < kVectors; ++j) {
-    if (begin + j * step < columns) program.template load<T>(r, begin + j * step, v[j]);
+    for (int j = 0; j < kVectors; ++j) {
+      const int c = begin + j * kStep;
+      if (c < columns) program.template fetch_all<T>(r, c, operands[j]);
+    }
+#pragma unroll
+    for (int j = 0; j < kVectors; ++j) {
+      const int c = begin + j * kStep;
+      if (c < columns) program.template combine_all<T>(r, c, operands[j], v[j]);
+    }
   }
   if (dst.rows.data == nullptr) return;
   float mean = 0, factor = 1;
@@ -171,43 +253,43 @@ __global__ void vector_rows(Program program, RowOutput dst, int columns) {
     float sum = 0;
 #pragma unroll
     for (int j = 0; j < kVectors; ++j) {
-      if (begin + j * step >= columns) continue;
+      if (begin + j * kStep >= columns) continue;
 #pragma unroll
       for (int i = 0; i < 8; ++i) sum += v[j][i];
     }
-    mean = block_reduce(sum, Add{}, 0.0f, shared[0]) / n;
+    mean = row_reduce<kWarps>(sum, Add{}, shared[0]) / n;
   }
   if constexpr (kNorm != Norm::kNone) {
     float squares = 0;
 #pragma unroll
     for (int j = 0; j < kVectors; ++j) {
-      if (begin + j * step >= columns) continue;
+      if (begin + j * kStep >= columns) continue;
 #pragma unroll
       for (int i = 0; i < 8; ++i) squares += (v[j][i] - mean) * (v[j][i] - mean);
     }
     const float eps = program.a.eps;
-    factor = 1.0f / sqrtf(block_reduce(squares, Add{}, 0.0f, shared[1]) / n + eps);
+    factor = 1.0f / sqrtf(row_reduce<kWarps>(squares, Add{}, shared[1]) / n + eps);
   }
   float largest = 0;
 #pragma unroll
   for (int j = 0; j < kVectors; ++j) {
-    if (begin + j * step >= columns) continue;
-    program.finish(r, begin + j * step, v[j], mean, factor);
+    if (begin + j * kStep >= columns) continue;
+    program.finish(r, begin + j * kStep, v[j], mean, factor);
 #pragma unroll
     for (int i = 0; i < 8; ++i) largest = fmaxf(largest, fabsf(v[j][i]));
   }
   float inverse = 1;
   if (dst.rows.dtype == DType::kF8E4M3) {
-    if (!dst.fixed_scale) largest = block_reduce(largest, Max{}, 0.0f, shared[2]);
-    inverse = 1.0f / row_scale(dst, row, largest);
+    if (!dst.fixed_scale) largest = row_reduce<kWarps>(largest, Max{}, shared[2]);
+    inverse = 1.0f / row_scale(dst, row, largest, threadIdx.x == 0);
   }
   const std::int64_t at = row_start(dst.rows, row);
 #pragma unroll
   for (int j = 0; j < kVectors; ++j) {
-    if (begin + j * step >= columns) continue;
+    if (begin + j * kStep >= columns) continue;
 #pragma unroll
     for (int i = 0; i < 8; ++i) v[j][i] *= inverse;
-    store8(dst.rows.dtype, dst.rows.data, at + begin + j * step, v[j]);
+    store8(dst.rows.dtype, dst.rows.data, at + begin + j * kStep, v[j]);
   }
 }
 
@@ -243,7 +325,7 @@ __global__ void element_rows(Program program, RowOutput dst, int columns) {
       largest = fmaxf(largest, fabsf(program.finish(r, c, program.again(r, c), mean, factor)));
     }
     if (!dst.fixed_scale) largest = block_reduce(largest, Max{}, 0.0f, shared[2]);
-    scale = row_scale(dst, row, largest);
+    scale = row_scale(dst, row, largest, threadIdx.x == 0);
   }
   const std::int64_t at = row_start(dst.rows, row);
   for (int c = begin; c < columns; c += step) {
@@ -258,29 +340,23 @@ struct Launch {
   bool vectors;
 };
 
+// Two footprints: rows as wide as a model, and as wide as its hidden layers.
 template <typename Program, Norm kNorm, typename T>
 void launch_vectors(cudaStream_t stream, const Program& program, const RowOutput& dst,
                     const Launch& l) {
-  const std::int64_t vectors = l.columns / 8;
-  const auto threads = [&](int each) {
-    const std::int64_t wanted = (vectors + each - 1) / each;
-    return static_cast<unsigned>((wanted + 31) / 32 * 32);
-  };
-  const auto grid = static_cast<unsigned>(l.rows);
+  const auto rows = static_cast<unsigned>(l.rows);
   const int columns = static_cast<int>(l.columns);
-  if (vectors <= 128) {
-    vector_rows<Program, kNorm, T, 1><<<grid, threads(1), 0, stream>>>(program, dst, columns);
-  } else if (vectors <= 512) {
-    vector_rows<Program, kNorm, T, 2><<<grid, threads(2), 0, stream>>>(program, dst, columns);
+  if (columns <= 4 * 3 * 256) {
+    vector_rows<Program, kNorm, T, 4, 3><<<rows, 4 * 32, 0, stream>>>(program, dst, columns);
   } else {
-    vector_rows<Program, kNorm, T, 4><<<grid, threads(4), 0, stream>>>(program, dst, columns);
+    vector_rows<Program, kNorm, T, 8, 5><<<rows, 8 * 32, 0, stream>>>(program, dst, columns);
   }
 }
 
 template <typename Program, Norm kNorm>
 void launch(cudaStream_t stream, const Program& program, const RowOutput& dst, const Launch& l) {
   if (l.rows == 0 || l.columns == 0) return;
-  constexpr std::int64_t kMostColumns = 8 * 4 * 512;
+  constexpr std::int64_t kMostColumns = 8 * 5 * 256;
   if (!l.vectors || !vectors_fit(dst.rows) || l.columns > kMostColumns) {
     element_rows<Program, kNorm><<<static_cast<unsigned>(l.rows), 256, 0, stream>>>(
         program, dst, static_cast<int>(l.columns));
@@ -321,22 +397,34 @@ void layer_norm_modulate(cudaStream_t stream, const ModulateRows& a) {
       {.rows = a.x.rows, .columns = a.x.columns, .dtype = a.x.dtype, .vectors = fit});
 }
 
+namespace {
+
+// The vector form knows the activations that large tensors meet, in the precision of a result that
+// is rounded to 16 or 8 bits.
+bool fast_activation(Act act, const RowOutput& dst) {
+  return act == Act::kNone || (act == Act::kGeluTanh && dst.rows.dtype != DType::kF32);
+}
+
+}  // namespace
+
 void pointwise(cudaStream_t stream, const PointwiseRows& a) {
   launch<PointwiseProgram<false>, Norm::kNone>(
-      stream, {a.x, a.residual, a.act}, a.dst,
+      stream, {a.x, a.residual, a.act, a.dst.rows.dtype == DType::kF8E4M3}, a.dst,
       {.rows = a.x.rows,
        .columns = a.x.columns,
        .dtype = a.x.dtype,
-       .vectors = vectors_fit(a.x) && vectors_fit(a.residual) && same_type(a.residual, a.x.dtype)});
+       .vectors = vectors_fit(a.x) && vectors_fit(a.residual) && same_type(a.residual, a.x.dtype) &&
+                  fast_activation(a.act, a.dst)});
 }
 
 void gated_gelu(cudaStream_t stream, const GatedRows& a) {
   launch<PointwiseProgram<true>, Norm::kNone>(
-      stream, {a.gate, a.up, Act::kGeluTanh}, a.dst,
+      stream, {a.gate, a.up, Act::kGeluTanh, a.dst.rows.dtype == DType::kF8E4M3}, a.dst,
       {.rows = a.up.rows,
        .columns = a.up.columns,
        .dtype = a.gate.dtype,
-       .vectors = vectors_fit(a.gate) && vectors_fit(a.up) && same_type(a.up, a.gate.dtype)});
+       .vectors = vectors_fit(a.gate) && vectors_fit(a.up) && same_type(a.up, a.gate.dtype) &&
+                  fast_activation(Act::kGeluTanh, a.dst)});
 }
 
 // ---- qk_norm

@@ -114,14 +114,17 @@ Weight CudaBackend::prepare(const HostWeight& w, Compute asked) {
   packed->bias = static_cast<const float*>(put(bias, bytes_of(w.bias)));
   packed->bias16 = put(half, bytes_of(bias16));
 
+  const auto write_codes = [&](void* dst) {
+    if (!w.deferred.empty()) return uploader_->write(dst, w.deferred);
+    check(cudaMemcpyAsync(dst, w.data.data(), w.data.size(), cudaMemcpyHostToDevice, stream()),
+          "uploading a weight");
+  };
   const bool same = result.stored == w.dtype;
   if (same && packed->window == 1) {
-    put(codes, w.data);
+    write_codes(base + codes);
   } else {
-    const Buffer raw = allocate(w.data.size());
-    check(
-        cudaMemcpyAsync(raw.data(), w.data.data(), w.data.size(), cudaMemcpyHostToDevice, stream()),
-        "uploading a weight");
+    const Buffer raw = allocate(count * size_of(w.dtype));
+    write_codes(raw.data());
     pack_weight(stream(), {.dst = base + codes,
                            .dst_dtype = result.stored,
                            .src = raw.data(),
