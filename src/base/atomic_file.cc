@@ -118,6 +118,18 @@ std::string resolve_links(const std::string& path) {
   return real ? std::string(real.get()) : path;
 }
 
+// The regular file that takes the name `path`, links resolved; empty for a device or a pipe.
+std::string replaced_file(const std::string& path) {
+  if (path.empty()) fail(path, ENOENT);
+  if (path.find('\0') != std::string::npos) fail(path, EINVAL);
+  struct stat status {};
+  const bool exists = ::stat(path.c_str(), &status) == 0;
+  if (!exists && errno != ENOENT) fail(path, errno);
+  if (exists && S_ISDIR(status.st_mode)) fail(path, EISDIR);
+  if (exists && !S_ISREG(status.st_mode)) return {};
+  return exists ? resolve_links(path) : path;
+}
+
 }  // namespace
 
 void write_all(int descriptor, std::span<const std::byte> bytes, const std::string& name) {
@@ -125,26 +137,14 @@ void write_all(int descriptor, std::span<const std::byte> bytes, const std::stri
 }
 
 void write_file_atomically(const std::string& path, std::span<const std::byte> bytes) {
-  if (path.empty()) fail(path, ENOENT);
-  if (path.find('\0') != std::string::npos) fail(path, EINVAL);
-  struct stat status {};
-  const bool exists = ::stat(path.c_str(), &status) == 0;
-  if (!exists && errno != ENOENT) fail(path, errno);
-  if (exists && S_ISDIR(status.st_mode)) fail(path, EISDIR);
-  if (exists && !S_ISREG(status.st_mode)) return write_directly(path, bytes);
-  const std::string target = exists ? resolve_links(path) : path;
+  const std::string target = replaced_file(path);
+  if (target.empty()) return write_directly(path, bytes);
   if (!write_unnamed(target, bytes)) write_named(target, bytes);
 }
 
 PendingFile::PendingFile(const std::string& path) {
-  if (path.empty()) fail(path, ENOENT);
-  if (path.find('\0') != std::string::npos) fail(path, EINVAL);
-  struct stat status {};
-  const bool exists = ::stat(path.c_str(), &status) == 0;
-  if (!exists && errno != ENOENT) fail(path, errno);
-  if (exists && S_ISDIR(status.st_mode)) fail(path, EISDIR);
-  if (exists && !S_ISREG(status.st_mode)) fail(path, EINVAL);
-  target_ = exists ? resolve_links(path) : path;
+  target_ = replaced_file(path);
+  if (target_.empty()) fail(path, EINVAL);
   fd_ = ::open(folder_of(target_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
   if (fd_ >= 0 && ::access(readable_name().c_str(), F_OK) == 0) return;
   if (fd_ >= 0) ::close(fd_);
