@@ -125,6 +125,19 @@ struct OpCase {
 inline void append(std::vector<OpCase>& to, std::vector<OpCase> more) {
   for (OpCase& c : more) to.push_back(std::move(c));
 }
+
+/// All of them. Inline: programs without the cases do not link them.
+[[nodiscard]] inline std::vector<OpCase> all_cases() {
+  std::vector<OpCase> cases;
+  append(cases, move_cases());
+  append(cases, embed_cases());
+  append(cases, linear_cases());
+  append(cases, conv_cases());
+  append(cases, attention_cases());
+  append(cases, norm_cases());
+  append(cases, pointwise_cases());
+  return cases;
+}
 /// Applies f to every value.
 template <typename F>
 Values each(Values v, F f) {

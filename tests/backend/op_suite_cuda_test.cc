@@ -36,18 +36,6 @@ Slack slack_of(const Weight& w) {
   return {};
 }
 
-std::vector<OpCase> all_cases() {
-  std::vector<OpCase> cases;
-  append(cases, move_cases());
-  append(cases, embed_cases());
-  append(cases, linear_cases());
-  append(cases, conv_cases());
-  append(cases, attention_cases());
-  append(cases, norm_cases());
-  append(cases, pointwise_cases());
-  return cases;
-}
-
 std::vector<unsigned char> run(const OpCase& c, bool aligned) {
   SCOPED_TRACE(aligned ? "aligned" : "not aligned");
   Bench bench(

@@ -13,18 +13,6 @@
 namespace octet {
 namespace {
 
-std::vector<OpCase> all_cases() {
-  std::vector<OpCase> cases;
-  append(cases, move_cases());
-  append(cases, embed_cases());
-  append(cases, linear_cases());
-  append(cases, conv_cases());
-  append(cases, attention_cases());
-  append(cases, norm_cases());
-  append(cases, pointwise_cases());
-  return cases;
-}
-
 using Bytes = std::vector<unsigned char>;
 
 Backend& backend_for(CpuIsa isa, int threads) {
