@@ -21,15 +21,16 @@ inline std::vector<float> get(Ctx ctx, const Tensor& t) {
   return values;
 }
 
-// One forward of the denoiser on the golden inputs.
-inline std::vector<float> forward(const GoldenModel& model, const Mmdit& mmdit,
+// One forward of a denoiser on the inputs "<prefix>latents" etc. of `tensors`.
+inline std::vector<float> forward(Backend& backend, const Mmdit& mmdit,
+                                  const GoldenTensors& tensors, const std::string& prefix,
                                   std::span<const int> skip_layers) {
-  Arena arena(model.backend->allocate(std::size_t{64} << 20));
-  const Ctx ctx{*model.backend, arena};
-  const Tensor latents = put(ctx, model.tensors.get("mmdit.in.latents"));
-  const Tensor text = put(ctx, model.tensors.get("mmdit.in.prompt_embeds"));
-  const Tensor pooled = put(ctx, model.tensors.get("mmdit.in.pooled_prompt_embeds"));
-  const Tensor timestep = put(ctx, model.tensors.get("mmdit.in.timestep"));
+  Arena arena(backend.allocate(std::size_t{64} << 20));
+  const Ctx ctx{backend, arena};
+  const Tensor latents = put(ctx, tensors.get(prefix + "latents"));
+  const Tensor text = put(ctx, tensors.get(prefix + "prompt_embeds"));
+  const Tensor pooled = put(ctx, tensors.get(prefix + "pooled_prompt_embeds"));
+  const Tensor timestep = put(ctx, tensors.get(prefix + "timestep"));
   const Tensor modulation = arena.tensor(DType::kF32, {latents.dim(0), mmdit.modulation_width()});
   mmdit.modulation(ctx, modulation, timestep, pooled);
   const Tensor out = arena.tensor(DType::kF32, latents.rank, latents.dims);
@@ -37,6 +38,11 @@ inline std::vector<float> forward(const GoldenModel& model, const Mmdit& mmdit,
       ctx, out,
       {.latents = latents, .text = text, .modulation = modulation, .skip_layers = skip_layers});
   return get(ctx, out);
+}
+
+inline std::vector<float> forward(const GoldenModel& model, const Mmdit& mmdit,
+                                  std::span<const int> skip_layers) {
+  return forward(*model.backend, mmdit, model.tensors, "mmdit.in.", skip_layers);
 }
 
 inline std::vector<float> forward(const GoldenModel& model, std::span<const int> skip_layers) {

@@ -36,11 +36,10 @@ inline double relative_l2(const std::vector<float>& a, const std::vector<float>&
   return std::isfinite(error) ? error : INFINITY;
 }
 
-/// The tensors of golden.safetensors.
+/// Tensors that a reference implementation computed, in a safetensors file.
 class GoldenTensors {
  public:
-  explicit GoldenTensors(const std::string& arch)
-      : file_(open_file(golden_folder(arch) + "/golden.safetensors")) {}
+  explicit GoldenTensors(const std::string& path) : file_(open_file(path)) {}
 
   [[nodiscard]] FloatArray get(const std::string& name) const {
     const TensorInfo& info = file_.tensors().at(name);
@@ -66,7 +65,7 @@ struct GoldenModel {
       : GoldenModel(arch, compute, variant, make_cpu_backend({.threads = 2})) {}
   GoldenModel(const std::string& arch, const std::string& compute,
               const std::optional<std::string>& variant, std::unique_ptr<Backend> device)
-      : tensors(arch),
+      : tensors(golden_folder(arch) + "/golden.safetensors"),
         meta(nlohmann::json::parse(read_text(*open_folder(golden_folder(arch)), "meta.json"))),
         backend(std::move(device)),
         loaded(load_model(ModelFolder(open_folder(golden_folder(arch) + "/model")), *backend,
