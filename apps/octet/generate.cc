@@ -70,7 +70,11 @@ void print_warnings(const GenerateOptions& options, const std::vector<std::strin
 Engine load(const GenerateOptions& options) {
   ProgressDisplay display(progress_style(options.quiet || options.json));
   display.note("loading " + options.engine.model + " ...");
-  return Engine(options.engine);  // neither copied nor moved
+  EngineOptions engine = options.engine;
+  if (stderr_is_terminal() && !options.quiet && !options.json) {
+    engine.reading = byte_hook(display, "loading");
+  }
+  return Engine(engine);  // neither copied nor moved
 }
 
 GenerateResult draw(Engine& engine, const GenerateOptions& options,

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,6 +33,9 @@ struct ModelParts {
   bool operator==(const ModelParts&) const = default;
 };
 
+/// Bytes read so far and in all; false cancels. May be empty.
+using ByteHook = std::function<bool(std::uint64_t done, std::uint64_t total)>;
+
 struct EngineOptions {
   std::string model = "emoji";        // a built-in name, a diffusers folder or a single file
   ModelParts parts;                   // with a single file
@@ -44,6 +48,7 @@ struct EngineOptions {
   int threads = 0;                     // CPU threads; 0: all that this process may use
   std::vector<LoraOption> loras;       // added up
   std::string lock;                    // lock file (lock.h) that the model must match; empty: none
+  ByteHook reading;                    // told how far the reading of weights is
 };
 
 /// Bytes of one stored dtype.

@@ -11,16 +11,12 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "octet/engine.h"
 
 namespace octet {
-
-/// Bytes read so far and in all; false cancels. May be empty.
-using ByteHook = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 
 /// The text of a lock (TOML) of the model that `options` describe. Reads every byte.
 [[nodiscard]] std::string lock_model(const EngineOptions& options, const ByteHook& hook);

@@ -1,5 +1,7 @@
 #include "backend/weight.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace octet {
@@ -92,13 +94,32 @@ std::size_t bytes_of(const Deferred& deferred) {
 
 std::vector<std::byte> read_all(const Deferred& deferred) {
   std::vector<std::byte> bytes(bytes_of(deferred));
-  std::size_t begin = 0;
-  for (const auto& part : deferred) {
-    const std::size_t count = static_cast<std::size_t>(part->rows()) * part->row_bytes();
-    part->read(0, part->rows(), std::span(bytes).subspan(begin, count));
-    begin += count;
-  }
+  read_into(deferred, bytes);
   return bytes;
+}
+
+void read_into(const Deferred& deferred, std::span<std::byte> destination) {
+  for (const auto& part : deferred) {
+    const std::size_t bytes = static_cast<std::size_t>(part->rows()) * part->row_bytes();
+    part->read(0, part->rows(), destination.first(bytes));
+    destination = destination.subspan(bytes);
+  }
+}
+
+void read_rows(const Deferred& deferred, std::int64_t first, std::int64_t count,
+               std::span<std::byte> destination) {
+  for (const auto& part : deferred) {
+    const std::int64_t rows = std::min(part->rows() - first, count);
+    if (rows > 0) {
+      const std::size_t bytes = static_cast<std::size_t>(rows) * part->row_bytes();
+      part->read(first, rows, destination.first(bytes));
+      destination = destination.subspan(bytes);
+      count -= rows;
+    }
+    first = std::max<std::int64_t>(first - part->rows(), 0);
+  }
+  OCTET_CHECK(count == 0 && destination.empty(), "%lld rows missing",
+              static_cast<long long>(count));
 }
 
 }  // namespace octet

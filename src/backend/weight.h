@@ -64,6 +64,12 @@ struct HostWeight {
 [[nodiscard]] std::size_t bytes_of(const Deferred& deferred);
 /// All of it, in the calling thread.
 [[nodiscard]] std::vector<std::byte> read_all(const Deferred& deferred);
+/// The same into memory of bytes_of(deferred).
+void read_into(const Deferred& deferred, std::span<std::byte> destination);
+/// Rows [first, first + count) of `deferred`, whose parts stand one behind the other and have rows
+/// of equal length, into `destination`: count times that length.
+void read_rows(const Deferred& deferred, std::int64_t first, std::int64_t count,
+               std::span<std::byte> destination);
 /// Throws Error(kModelMismatch) naming the weight when its parts contradict each other (dimensions,
 /// bytes, scales, bias), Error(kUnsupported) for block scales on a convolution.
 void check_weight(const HostWeight& weight);

@@ -112,6 +112,12 @@ void read_now(HostWeight& w) {
   w.deferred.clear();
 }
 
+std::int64_t rows_of(const Deferred& deferred) {
+  std::int64_t rows = 0;
+  for (const auto& part : deferred) rows += part->rows();
+  return rows;
+}
+
 // Rows and columns of a matrix change places.
 std::vector<std::byte> transposed(const std::vector<std::byte>& data, std::int64_t rows,
                                   std::int64_t columns, std::size_t element) {
@@ -353,6 +359,8 @@ HostWeight WeightReader::weight(const std::vector<std::string>& names,
     if (!w.data.empty()) w.data = transposed(w.data, w.dims[1], w.dims[0], size_of(w.dtype));
   }
   if (complete && patch_ != nullptr) patch_->apply(w, names);
+  // Backends read row by row what is left in the file: its rows must be the weight's.
+  if (rows_of(w.deferred) != w.dims[0]) read_now(w);
   return w;
 }
 

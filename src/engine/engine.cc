@@ -2,8 +2,10 @@
 
 #include <chrono>
 
+#include "backend/null/null_backend.h"
 #include "base/format.h"
 #include "engine/backend_registry.h"
+#include "engine/counted_files.h"
 #include "engine/embedded.h"
 #include "engine/find_model.h"
 #include "engine/loading.h"
@@ -24,6 +26,20 @@ std::string describe(const DeviceInfo& d) {
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// The files of the model, watched when somebody wants to know how far their reading is.
+std::unique_ptr<FileSet> open_model(const EngineOptions& options) {
+  auto files = find_model(options);
+  if (!options.reading) return files;
+  const ModelFolder shapes(find_model(options), folder_options(options, Values::kShapes));
+  const auto null = make_null_backend({});
+  std::uint64_t total = 0;
+  for (const ComponentInfo& c :
+       try_load_model(shapes, *null, options.variant, "auto").info.components) {
+    total += c.bytes;
+  }
+  return count_reads(std::move(files), total, options.reading);
 }
 
 }  // namespace
@@ -58,7 +74,7 @@ struct Engine::Impl {
 Engine::Engine(const EngineOptions& asked) {
   const auto begin = std::chrono::steady_clock::now();
   const EngineOptions options = require_lock(asked);
-  const ModelFolder folder(find_model(options), folder_options(options, Values::kRead));
+  const ModelFolder folder(open_model(options), folder_options(options, Values::kRead));
   auto [backend, remark] = choose_backend(options.device, options.threads);
   LoadedModel loaded =
       load_model(folder, *backend, options.variant, options.compute, options.loras);

@@ -1,5 +1,9 @@
 // prepare(): what a weight becomes under each compute, and weights that contradict themselves.
+#include <algorithm>
+#include <cstring>
+
 #include "backend/cpu/cpu_backend.h"
+#include "backend/cpu/packed_weight.h"
 #include "backend/op_case.h"
 #include "octet/error.h"
 
@@ -70,6 +74,78 @@ TEST(Prepare, RefusesContradictions) {
       EXPECT_NE(std::string(e.what()).find("test.weight"), std::string::npos) << e.what();
     }
   }
+}
+
+/// Rows of a weight in memory, as a file would give them.
+class RowsInMemory final : public DeferredBytes {
+ public:
+  RowsInMemory(std::vector<std::byte> bytes, std::int64_t rows)
+      : bytes_(std::move(bytes)), rows_(rows) {}
+  std::int64_t rows() const override { return rows_; }
+  std::size_t row_bytes() const override { return bytes_.size() / static_cast<std::size_t>(rows_); }
+  void read(std::int64_t first, std::int64_t count,
+            std::span<std::byte> destination) const override {
+    ASSERT_EQ(destination.size(), static_cast<std::size_t>(count) * row_bytes());
+    std::copy_n(bytes_.begin() + first * static_cast<std::int64_t>(row_bytes()), destination.size(),
+                destination.begin());
+  }
+
+ private:
+  std::vector<std::byte> bytes_;
+  std::int64_t rows_;
+};
+
+// The same weight, its bytes at hand or read while packing from parts of `heights` rows.
+void expect_same_packing(Backend& backend, const HostWeight& whole, Compute compute,
+                         const std::vector<std::int64_t>& heights) {
+  HostWeight deferred = whole;
+  const std::size_t row = whole.data.size() / static_cast<std::size_t>(whole.dims[0]);
+  auto at = whole.data.begin();
+  for (const std::int64_t rows : heights) {
+    const auto end = at + rows * static_cast<std::int64_t>(row);
+    deferred.deferred.push_back(
+        std::make_shared<RowsInMemory>(std::vector<std::byte>(at, end), rows));
+    at = end;
+  }
+  ASSERT_EQ(at, whole.data.end());
+  deferred.data.clear();
+  const Weight a = backend.prepare(whole, compute), b = backend.prepare(deferred, compute);
+  const auto& pa = static_cast<const cpu::PackedCpuWeight&>(*a.packed);
+  const auto& pb = static_cast<const cpu::PackedCpuWeight&>(*b.packed);
+  ASSERT_EQ(pa.codes.size(), pb.codes.size());
+  EXPECT_EQ(std::memcmp(pa.codes.data(), pb.codes.data(), pa.codes.size()), 0);
+  EXPECT_EQ(pa.column_scale, pb.column_scale);
+  EXPECT_EQ(a.bytes, b.bytes);
+}
+
+TEST(Prepare, BytesReadWhilePackingGiveTheSame) {
+  const auto backend = make_cpu_backend({.threads = 3});
+  Bench bench(*backend, 5);
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kF8E4M3}) {
+    for (const Compute compute : {Compute::kF32, Compute::kBF16, Compute::kW8A16}) {
+      const bool fp8 = is_fp8(dtype);
+      const HostWeight w = bench.weight(dtype, {141, 37}, fp8 ? ScaleKind::kRow : ScaleKind::kNone);
+      for (const std::vector<std::int64_t>& heights :
+           {std::vector<std::int64_t>{141}, {47, 47, 47}, {1, 139, 1}, {64, 77}}) {
+        expect_same_packing(*backend, w, compute, heights);
+      }
+    }
+  }
+  expect_same_packing(*backend, bench.weight(DType::kF16, {19, 5, 3, 3}), Compute::kBF16, {19});
+}
+
+TEST(CpuBackend, UploadsWhatIsNotReadYet) {
+  const auto backend = make_cpu_backend({.threads = 1});
+  std::vector<std::byte> bytes(24);
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i);
+  const Deferred parts = {
+      std::make_shared<RowsInMemory>(std::vector<std::byte>(bytes.begin(), bytes.begin() + 8), 2),
+      std::make_shared<RowsInMemory>(std::vector<std::byte>(bytes.begin() + 8, bytes.end()), 4)};
+  const Buffer memory = backend->allocate(24);
+  backend->upload_deferred(make_tensor(memory.data(), DType::kF32, {6}), parts);
+  EXPECT_EQ(std::memcmp(memory.data(), bytes.data(), 24), 0);
+  EXPECT_THROW(backend->upload_deferred(make_tensor(memory.data(), DType::kF32, {5}), parts),
+               Error);
 }
 
 TEST(CpuBackend, SaysWhatItIs) {

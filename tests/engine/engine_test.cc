@@ -36,6 +36,27 @@ TEST_F(OnDisk, MakesTheSamePictureTwice) {
   EXPECT_EQ(first.activation_peak_bytes, again.activation_peak_bytes);
 }
 
+TEST_F(OnDisk, SaysHowFarTheReadingIs) {
+  std::uint64_t last = 0, all = 0, weights = 0;
+  const Engine engine({.model = folder_.path(),
+                       .threads = 2,
+                       .reading = [&](std::uint64_t done, std::uint64_t total) {
+                         EXPECT_GT(done, last);
+                         EXPECT_TRUE(all == 0 || all == total);
+                         last = done, all = total;
+                         return true;
+                       }});
+  for (const ComponentInfo& c : engine.model().components) weights += c.bytes;
+  EXPECT_EQ(all, weights);
+  EXPECT_EQ(last, all);
+  int calls = 0;
+  expect_error(Code::kCancelled, "interrupted", [&] {
+    Engine({.model = folder_.path(),
+            .reading = [&](std::uint64_t, std::uint64_t) { return ++calls < 3; }});
+  });
+  EXPECT_EQ(calls, 3);
+}
+
 TEST_F(OnDisk, AnErrorLeavesTheEngineUsable) {
   Engine engine({.model = folder_.path(), .threads = 1});
   const GenerateRequest good{.prompt = "x", .steps = 1, .seed = 1};

@@ -102,6 +102,9 @@ class CpuBackend final : public Backend {
   void upload(const Tensor& dst, std::span<const std::byte> src) override;
   void download(std::span<std::byte> dst, const Tensor& src) override;
   [[nodiscard]] Weight prepare(const HostWeight& weight, Compute compute) override;
+  // Each thread reads the rows that it packs: no copy of the weight, and no wait for the whole.
+  [[nodiscard]] bool takes_deferred() const override { return true; }
+  void upload_deferred(const Tensor& dst, const Deferred& src) override;
   [[nodiscard]] DType stream_dtype(Compute) const override { return DType::kF32; }
   void synchronize() override {}
 

@@ -72,21 +72,39 @@ void scatter(DType dtype, const unsigned char* row, std::int64_t in, std::int64_
   }
 }
 
+// What one thread needs while it packs.
+struct Workspace {
+  std::vector<std::byte> rows;
+  std::vector<float> values;
+  std::vector<unsigned char> converted;
+};
+
+// Rows of the checkpoint's codes: where they are, or read into the workspace.
+const std::byte* codes_of(const HostWeight& w, std::int64_t first, std::int64_t count,
+                          std::int64_t length, Workspace& work) {
+  const std::size_t row = static_cast<std::size_t>(length) * size_of(w.dtype);
+  if (w.deferred.empty()) return w.data.data() + static_cast<std::size_t>(first) * row;
+  work.rows.resize(static_cast<std::size_t>(count) * row);
+  read_rows(w.deferred, first, count, work.rows);
+  return work.rows.data();
+}
+
 // One checkpoint row with its scales multiplied in, in the stored type.
-void convert_row(const HostWeight& w, std::int64_t row, std::int64_t length, DType stored,
-                 std::vector<float>& values, std::vector<unsigned char>& out) {
+void convert_row(const HostWeight& w, const std::byte* codes, std::int64_t row, DType stored,
+                 Workspace& work) {
+  const std::int64_t window = w.dims.size() == 4 ? w.dims[2] * w.dims[3] : 1;
+  const std::int64_t length = w.dims[1] * window;
   const std::size_t count = static_cast<std::size_t>(length);
+  std::vector<float>& values = work.values;
   values.resize(count);
-  out.resize(count * size_of(stored));
-  decode_to_f32(w.dtype, w.data.data() + static_cast<std::size_t>(row) * count * size_of(w.dtype),
-                values.data(), count);
+  work.converted.resize(count * size_of(stored));
+  decode_to_f32(w.dtype, codes, values.data(), count);
   if (w.scale_kind != ScaleKind::kNone) {
-    const std::int64_t window = length / w.dims[1];
     for (std::int64_t i = 0; i < length; ++i) {
       values[static_cast<std::size_t>(i)] *= scale_at(w, row, i / window);
     }
   }
-  encode_from_f32(stored, values.data(), out.data(), count);
+  encode_from_f32(stored, values.data(), work.converted.data(), count);
 }
 
 std::vector<float> padded(const std::vector<float>& values, std::int64_t size) {
@@ -140,19 +158,20 @@ Weight CpuBackend::prepare(const HostWeight& w, Compute compute) {
   const bool same = result.stored == w.dtype;
   if (same) keep_scales(w, *packed);
 
-  pool_.parallel_for(packed->panels, [&](std::int64_t p, int) {
+  std::vector<Workspace> workspaces(static_cast<std::size_t>(pool_.threads()));
+  pool_.parallel_for(packed->panels, [&](std::int64_t p, int worker) {
+    Workspace& work = workspaces[static_cast<std::size_t>(worker)];
     auto* panel = static_cast<unsigned char*>(packed->codes.data()) +
                   static_cast<std::size_t>(p) * panel_bytes;
     std::memset(panel, 0, panel_bytes);
-    std::vector<float> values;
-    std::vector<unsigned char> converted;
-    const std::int64_t end = std::min(packed->panel, packed->out - p * packed->panel);
-    for (std::int64_t c = 0; c < end; ++c) {
-      const std::int64_t row = p * packed->panel + c;
-      if (!same) convert_row(w, row, length, result.stored, values, converted);
-      const auto* source = same ? reinterpret_cast<const unsigned char*>(w.data.data()) +
-                                      static_cast<std::size_t>(row * length) * element
-                                : converted.data();
+    const std::int64_t first = p * packed->panel;
+    const std::int64_t count = std::min(packed->panel, packed->out - first);
+    const std::byte* codes = codes_of(w, first, count, length, work);
+    for (std::int64_t c = 0; c < count; ++c) {
+      const std::byte* row = codes + static_cast<std::size_t>(c * length) * size_of(w.dtype);
+      if (!same) convert_row(w, row, first + c, result.stored, work);
+      const auto* source =
+          same ? reinterpret_cast<const unsigned char*>(row) : work.converted.data();
       scatter(result.stored, source, result.in, window, packed->panel,
               panel + static_cast<std::size_t>(c) * element);
     }
@@ -162,6 +181,13 @@ Weight CpuBackend::prepare(const HostWeight& w, Compute compute) {
                      sizeof(float);
   result.packed = std::move(packed);
   return result;
+}
+
+void CpuBackend::upload_deferred(const Tensor& dst, const Deferred& src) {
+  const std::size_t bytes = bytes_of(src);
+  OCTET_CHECK(dst.dense() && bytes == dst.bytes(), "[upload] %zu bytes to %s", bytes,
+              describe(dst).c_str());
+  read_into(src, {static_cast<std::byte*>(dst.data), bytes});
 }
 
 }  // namespace octet::cpu
