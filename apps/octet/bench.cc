@@ -22,14 +22,15 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::pair<BenchRound, GenerateResult> draw(Engine& engine, const GenerateRequest& request) {
+std::pair<BenchRound, GenerateResult> draw(Engine& engine, const GenerateRequest& request,
+                                           int threads) {
   const GenerateHooks hooks{.progress = [](const Progress&) { return !interrupted(); }, .dump = {}};
   const Clock::time_point start = Clock::now();
   GenerateResult result = engine.generate(request, hooks);
   const Clock::time_point encoding = Clock::now();
   for (Picture& p : result.pictures) {
-    (void)encode({.width = p.width, .height = p.height, .rgb = std::move(p.rgb)},
-                 ImageFormat::kPng);
+    (void)encode({.width = p.width, .height = p.height, .rgb = std::move(p.rgb)}, ImageFormat::kPng,
+                 {.threads = threads});
   }
   BenchRound round{.stages = result.seconds};
   round.encode = seconds_since(encoding);
@@ -44,7 +45,7 @@ BenchBatch measure(Engine& engine, const BenchOptions& options, int batch, GpuMo
   gpu.reset_peak();
   for (int i = 0; i < options.warmup + options.rounds; ++i) {
     const bool counted = i >= options.warmup;
-    const auto [round, drawn] = draw(engine, request);
+    const auto [round, drawn] = draw(engine, request, options.engine.threads);
     if (counted) result.rounds.push_back(round);
     result.used = drawn.used;
     result.activation_bytes = drawn.activation_peak_bytes;

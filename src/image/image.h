@@ -4,9 +4,9 @@
 // same options gives the same bytes. A PNG can carry texts (keyword -> UTF-8), of which
 // "parameters" is the one that other programs show; JPEG and WebP carry none.
 //
-// Thread-safety: pure functions. Errors: Error(kInvalidArgument) for a picture that a format cannot
-// hold, an option out of range or an unknown suffix; Error(kCorruptFile) for a damaged or hostile
-// PNG; Error(kOutOfMemory).
+// Thread-safety: pure functions; encoding a PNG runs threads of its own. Errors:
+// Error(kInvalidArgument) for a picture that a format cannot hold, an option out of range or an
+// unknown suffix; Error(kCorruptFile) for a damaged or hostile PNG; Error(kOutOfMemory).
 #pragma once
 
 #include <cstddef>
@@ -38,6 +38,7 @@ struct EncodeOptions {
   int jpeg_quality = 95;       // 1..100; colour is never subsampled
   int webp_quality = 90;       // 0..100
   bool webp_lossless = false;
+  int threads = 0;  // PNG only; 0: all that this process may use; same bytes
 };
 
 [[nodiscard]] std::vector<std::byte> encode(const Image& image, ImageFormat format,

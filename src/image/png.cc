@@ -1,4 +1,5 @@
-// Pixels of PNG files through libpng's simplified interface, which keeps its setjmp inside C.
+// Reading the pixels of PNG files, through libpng's simplified interface, which keeps its setjmp
+// inside C.
 #include <png.h>
 
 #include <cstring>
@@ -41,21 +42,6 @@ void check_size(const png_image& image, const std::string& name) {
 }
 
 }  // namespace
-
-std::vector<std::byte> encode_png(const Image& image, const EncodeOptions& options) {
-  PngState state;
-  state.image.width = static_cast<png_uint_32>(image.width);
-  state.image.height = static_cast<png_uint_32>(image.height);
-  state.image.format = PNG_FORMAT_RGB;
-  std::vector<std::byte> bytes(PNG_IMAGE_PNG_SIZE_MAX(state.image));
-  png_alloc_size_t size = bytes.size();
-  if (::png_image_write_to_memory(&state.image, bytes.data(), &size, 0, image.rgb.data(), 0,
-                                  nullptr) == 0) {
-    throw Error(Code::kOutOfMemory, format("png: cannot encode: %s", state.image.message));
-  }
-  bytes.resize(size);
-  return options.texts.empty() ? bytes : insert_png_texts(bytes, options.texts);
-}
 
 Image decode_png(std::span<const std::byte> bytes, const std::string& name) {
   walk_png(bytes, name, [](const PngChunk&) {});
