@@ -59,6 +59,7 @@ std::string component_text(const ComponentInfo& c) {
       format("  %-15s %s\n  %-15s %lld tensors, %s", c.name.c_str(), c.architecture.c_str(), "",
              static_cast<long long>(c.tensors), dtypes_text(c).c_str());
   if (!c.variant.empty()) text += ", variant " + excerpt(c.variant);
+  text += format("\n  %-15s names and scheme: %s", "", c.layout.c_str());
   text += format("\n  %-15s scales %s", "", c.scales.c_str());
   if (c.highest_scale > 0) {
     text += format(", from %.3g to %.3g", static_cast<double>(c.lowest_scale),
@@ -104,9 +105,11 @@ Json components_json(const ModelInspection& i) {
   for (const ComponentInfo& c : i.model.components) {
     Json dtypes = Json::object();
     for (const StoredBytes& d : c.dtypes) dtypes[d.dtype] = d.bytes;
-    Json row = {{"name", c.name},     {"variant", c.variant}, {"architecture", c.architecture},
-                {"stored", c.stored}, {"bytes", c.bytes},     {"tensors", c.tensors},
-                {"dtypes", dtypes},   {"scales", c.scales}};
+    Json row = {{"name", c.name},       {"variant", c.variant},
+                {"layout", c.layout},   {"architecture", c.architecture},
+                {"stored", c.stored},   {"bytes", c.bytes},
+                {"tensors", c.tensors}, {"dtypes", dtypes},
+                {"scales", c.scales}};
     row["scale_range"] =
         c.highest_scale > 0 ? Json{c.lowest_scale, c.highest_scale} : Json(nullptr);
     rows.push_back(std::move(row));

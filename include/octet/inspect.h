@@ -29,7 +29,7 @@ struct MemoryEstimate {
 
 struct ModelInspection {
   ModelInfo model;           // what could be described; no digest, no device
-  std::string layout;        // "diffusers folder"
+  std::string layout;        // "diffusers folder", "single file and 3 files of parts"
   std::string architecture;  // of the transformer; empty when it cannot be told
   std::string told_by;       // from what the architecture was told
   std::uint64_t files = 0;

@@ -36,7 +36,14 @@ class FileSet {
   virtual ~FileSet() = default;
   /// The folder's path, or "built-in:NAME".
   [[nodiscard]] virtual const std::string& location() const = 0;
+  /// How the files lie there, in words.
+  [[nodiscard]] virtual std::string layout() const { return "diffusers folder"; }
   [[nodiscard]] virtual bool has(const std::string& file) const = 0;
+  /// Whether a listed file lies nowhere but stands for one, such as a vocabulary that Octet
+  /// carries.
+  [[nodiscard]] virtual bool stands_in(const std::string& /*file*/) const { return false; }
+  /// What a user can do about a part that is missing; empty: nothing but bringing its files.
+  [[nodiscard]] virtual std::string advice(const std::string& /*part*/) const { return ""; }
   /// All files, sorted.
   [[nodiscard]] virtual std::vector<std::string> list() const = 0;
   [[nodiscard]] virtual std::unique_ptr<ByteSource> open(const std::string& file) const = 0;

@@ -58,6 +58,9 @@ class CountedFiles final : public FileSet {
   CountedFiles(std::unique_ptr<FileSet> files, std::uint64_t total, ByteHook hook)
       : files_(std::move(files)), counter_(std::make_shared<Counter>(total, std::move(hook))) {}
   const std::string& location() const override { return files_->location(); }
+  std::string layout() const override { return files_->layout(); }
+  bool stands_in(const std::string& file) const override { return files_->stands_in(file); }
+  std::string advice(const std::string& part) const override { return files_->advice(part); }
   bool has(const std::string& file) const override { return files_->has(file); }
   std::vector<std::string> list() const override { return files_->list(); }
   std::unique_ptr<ByteSource> open(const std::string& file) const override {

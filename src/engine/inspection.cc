@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "backend/null/null_backend.h"
 #include "base/format.h"
@@ -78,6 +79,18 @@ std::string told_by(const MmditConfig& c) {
   return text;
 }
 
+// A single file may hold several parts: it counts once.
+void count_files(ModelInspection& i, const FileSet& files) {
+  std::set<std::string> seen;
+  for (const std::string& file : files.list()) {
+    if (files.stands_in(file)) continue;
+    const auto source = files.open(file);
+    if (!seen.insert(source->name()).second) continue;
+    i.files += 1;
+    i.bytes += source->size();
+  }
+}
+
 void add_notes(ModelInspection& i) {
   for (const ComponentInfo& c : i.model.components) {
     if (c.scales.find("unscaled") == std::string::npos) continue;
@@ -94,11 +107,8 @@ ModelInspection inspect_model(const EngineOptions& options) {
   const auto null = make_null_backend({});
   LoadAttempt attempt = try_load_model(folder, *null, options.variant, options.compute);
   ModelInspection i;
-  i.layout = "diffusers folder";
-  for (const std::string& file : folder.files().list()) {
-    i.files += 1;
-    i.bytes += folder.files().open(file)->size();
-  }
+  i.layout = folder.files().layout();
+  count_files(i, folder.files());
   i.problems = std::move(attempt.problems);
   i.model = attempt.model ? attempt.model->info : attempt.info;
   i.model.path = folder.files().location();

@@ -6,10 +6,12 @@
 #include "base/check.h"
 #include "checkpoint/pickle.h"
 #include "engine/loras.h"
+#include "engine/model_index.h"
 
 namespace octet {
 namespace {
 
+constexpr const char* kT5 = "text_encoder_3";
 constexpr std::array<const char*, 3> k16Bit = {"fp16", "bf16", ""};
 
 [[noreturn]] void unknown(const char* field, const std::string& expected,
@@ -87,14 +89,28 @@ Choice choose_label(const Variants& all, const std::string& component, const std
                                            component.c_str(), label.c_str(), list(all).c_str()));
 }
 
+[[noreturn]] void missing(const ModelFolder& folder, const std::string& part,
+                          const std::string& expected) {
+  const std::string advice = folder.files().advice(part);
+  throw Error(Code::kModelMismatch, folder.files().location() + ": " + part + ": expected " +
+                                        expected + ", found none" +
+                                        (advice.empty() ? "" : ": " + advice));
+}
+
+// The first file of a component that is a pickle; empty: none.
+std::string pickle_of(const ModelFolder& folder, const std::string& component) {
+  for (const std::string& file : folder.files().list()) {
+    if (file.starts_with(component + "/") && is_pickle_name(file)) return file;
+  }
+  return "";
+}
+
 Variants require_variants(const ModelFolder& folder, const std::string& component) {
   Variants all = folder.variants(component);
   if (!all.empty()) return all;
-  for (const std::string& file : folder.files().list()) {
-    if (file.starts_with(component + "/") && is_pickle_name(file)) refuse_pickle(file);
-  }
-  throw Error(Code::kModelMismatch,
-              folder.files().location() + ": " + component + ": expected safetensors, found none");
+  const std::string pickle = pickle_of(folder, component);
+  if (!pickle.empty()) refuse_pickle(pickle);
+  missing(folder, component, "safetensors");
 }
 
 // Unasked: the plain files, else FP8, else whatever is there alone.
@@ -214,6 +230,7 @@ class ModelLoader {
 
   LoadedModel load(const std::string& compute) {
     check_parts();
+    check_index();
     loras_.require_components([&](const std::string& c) { return folder_.has_component(c); });
     load_parts(compute, [](auto&& step) { step(); });
     LoadedModel model = assemble();
@@ -231,6 +248,7 @@ class ModelLoader {
         a.problems.emplace_back(error.what());
       }
     };
+    keep_going([&] { check_index(); });
     load_parts(compute, keep_going);
     a.info = info_;
     if (a.problems.empty()) keep_going([&] { a.model = assemble(); });
@@ -243,6 +261,14 @@ class ModelLoader {
     for (const char* part : {"transformer", "vae", "text_encoder", "text_encoder_2"}) {
       (void)require_variants(folder_, part);
     }
+    if (!pickle_of(folder_, kT5).empty()) (void)require_variants(folder_, kT5);
+  }
+
+  void check_index() const {
+    check_model_index(folder_.files(), [&](const std::string& c) {
+      // Weights that cannot be read are there all the same.
+      return folder_.has_component(c) || !pickle_of(folder_, c).empty();
+    });
   }
 
   // `run` is given one step for each part and decides what an error does.
@@ -260,9 +286,13 @@ class ModelLoader {
       p.clip_g = load_part<ClipTextEncoder>("text_encoder_2",
                                             folder_.clip_options("text_encoder_2", Act::kGeluErf));
     });
-    if (folder_.has_component("text_encoder_3")) {
-      run([&] { p.t5_tokenizer = T5Tokenizer::load(folder_.tokenizer("tokenizer_3")); });
-      run([&] { p.t5 = load_part<T5Encoder>("text_encoder_3", folder_.t5_options()); });
+    if (folder_.has_component(kT5) || !pickle_of(folder_, kT5).empty()) {
+      run([&] {
+        const TokenizerFiles files = folder_.tokenizer("tokenizer_3");
+        if (files.contents.empty()) missing(folder_, "tokenizer_3", "the T5 tokenizer");
+        p.t5_tokenizer = T5Tokenizer::load(files);
+      });
+      run([&] { p.t5 = load_part<T5Encoder>(kT5, folder_.t5_options()); });
     }
     run([&] { p.vae = load_part<Vae>("vae", folder_.vae_options()); });
   }

@@ -13,8 +13,6 @@
 namespace octet {
 namespace {
 
-constexpr const char* kDiffusersFolder = "diffusers folder";
-
 LockedComponent locked(const ComponentInfo& c) {
   std::string dtypes;
   for (const StoredBytes& d : c.dtypes) dtypes += (dtypes.empty() ? "" : ", ") + d.dtype;
@@ -48,7 +46,7 @@ ModelLock describe_parts(const EngineOptions& options) {
   ModelLock lock;
   lock.engine = engine_version();
   lock.numerics = kNumericsVersion;
-  lock.layout = kDiffusersFolder;
+  lock.layout = folder.files().layout();
   lock.variant = options.variant.value_or("");
   for (const ComponentInfo& c : model.info.components) lock.components.push_back(locked(c));
   lock.tokenizers = tokenizers_of(folder.files());

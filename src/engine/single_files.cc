@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/format.h"
 #include "checkpoint/pickle.h"
@@ -46,9 +47,8 @@ constexpr std::pair<const char*, const char*> kIgnored[] = {
 };
 
 constexpr const char* kT5TokenizerHelp =
-    "text_encoder_3: expected the T5 tokenizer beside the T5 encoder, found none: give "
-    "--t5-tokenizer FILE, the spiece.model or tokenizer.json of google/t5-v1_1-xxl (the same file "
-    "lies in tokenizer_3/ of every diffusers folder of SD3)";
+    "give --t5-tokenizer FILE, the spiece.model or tokenizer.json of google/t5-v1_1-xxl (the same "
+    "file lies in tokenizer_3/ of every diffusers folder of SD3)";
 
 bool has_name(const TensorFile& file, const std::string& start) {
   const auto it = file.tensors().lower_bound(start);
@@ -128,11 +128,24 @@ class SingleFiles final : public FileSet {
     add_given("text_encoder_2", p.clip_g);
     add_given("text_encoder_3", p.t5);
     add_given("vae", p.vae);
-    require_parts();
     add_texts(p.t5_tokenizer);
   }
 
   const std::string& location() const override { return location_; }
+  std::string layout() const override {
+    std::set<std::string> files;
+    for (const auto& [component, path] : paths_) files.insert(path);
+    if (files.size() == 1) return "single file";
+    return format("single file and %zu files of parts", files.size() - 1);
+  }
+  bool stands_in(const std::string& file) const override { return texts_.count(file) != 0; }
+  std::string advice(const std::string& part) const override {
+    if (part == "tokenizer_3") return kT5TokenizerHelp;
+    for (const Part& p : kParts) {
+      if (part == p.component) return format("give %s FILE, or --text-encoders FOLDER", p.flag);
+    }
+    return "";
+  }
   bool has(const std::string& file) const override {
     return texts_.count(file) != 0 || path_of(file) != nullptr;
   }
@@ -211,17 +224,6 @@ class SingleFiles final : public FileSet {
                        component.c_str(), it->second.c_str(), path.c_str()));
   }
 
-  void require_parts() const {
-    for (const Part& part : kParts) {
-      const std::string component = part.component;
-      if (component == "text_encoder_3" || paths_.count(component) != 0) continue;
-      throw Error(
-          Code::kModelMismatch,
-          format("%s: %s: the file does not hold it: give %s FILE, or --text-encoders FOLDER",
-                 location_.c_str(), component.c_str(), part.flag));
-    }
-  }
-
   void add_texts(const std::string& t5_tokenizer) {
     texts_["model_index.json"] = R"({"_class_name": "StableDiffusion3Pipeline"})";
     const auto add = [&](const std::string& folder, const TokenizerFiles& files) {
@@ -230,7 +232,7 @@ class SingleFiles final : public FileSet {
     add("tokenizer", clip_tokenizer_files(ClipPadding::kEndOfText));
     add("tokenizer_2", clip_tokenizer_files(ClipPadding::kZero));
     if (paths_.count("text_encoder_3") == 0) return;
-    if (t5_tokenizer.empty()) throw Error(Code::kModelMismatch, kT5TokenizerHelp);
+    if (t5_tokenizer.empty()) return;  // refused when it is wanted
     const auto source = open_file(t5_tokenizer);
     constexpr std::uint64_t kMost = std::uint64_t{64} << 20;
     if (source->size() > kMost) {

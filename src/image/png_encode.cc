@@ -1,8 +1,8 @@
 // PNG files, compressed by several threads.
 //
-// The filtered rows are cut into strips of a fixed size. Each is compressed on its own, but sees the
-// 32 KiB before it as its dictionary, so that hardly a byte is lost to the cuts; all but the last
-// end on a byte border (Z_SYNC_FLUSH), so the results one after the other are one zlib stream
+// The filtered rows are cut into strips of a fixed size. Each is compressed on its own, but sees
+// the 32 KiB before it as its dictionary, so that hardly a byte is lost to the cuts; all but the
+// last end on a byte border (Z_SYNC_FLUSH), so the results one after the other are one zlib stream
 // (RFC 1950, 1951). Each strip is an IDAT chunk. Cuts depend on the picture alone: so do the bytes.
 #include <zlib.h>
 
@@ -22,7 +22,7 @@ using Bytes = std::vector<std::uint8_t>;
 constexpr std::size_t kStrip = std::size_t{96} << 10;
 constexpr std::size_t kWindow = std::size_t{32} << 10;  // the farthest that DEFLATE looks back
 constexpr int kLevel = 6;  // zlib's own choice: lower ones are faster, but files grow by up to 24 %
-constexpr std::int64_t kRowsAtOnce = 16;                // of a task that filters
+constexpr std::int64_t kRowsAtOnce = 16;  // of a task that filters
 
 std::size_t row_bytes(const Image& image) { return static_cast<std::size_t>(image.width) * 3; }
 
@@ -77,9 +77,7 @@ Bytes filtered(const Image& image, ThreadPool& pool) {
 }
 
 struct Deflater {
-  Deflater() {
-    ready = ::deflateInit2(&stream, kLevel, Z_DEFLATED, -15, 8, Z_FILTERED) == Z_OK;
-  }
+  Deflater() { ready = ::deflateInit2(&stream, kLevel, Z_DEFLATED, -15, 8, Z_FILTERED) == Z_OK; }
   ~Deflater() {
     if (ready) ::deflateEnd(&stream);
   }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "octet/engine.h"
+#include "octet/inspect.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
 #include "support/tiny_pipeline.h"
@@ -266,6 +267,39 @@ TEST(Layouts, Fp8InSingleFiles) {
                                      test::prefixed(layouts[i], "model.diffusion_model."), vae)));
     EXPECT_EQ(picture_of(options), expected()) << "layout " << i;
   }
+}
+
+// What inspect says of files: each counted once, and the names that loading found.
+TEST(Layouts, InspectionOfFiles) {
+  const test::TempFolder folder;
+  const test::Bytes bundle = test::safetensors_of(test::joined(
+      test::prefixed(single_file(), "model.diffusion_model."),
+      test::prefixed(test::latent_diffusion_vae(model().vae, kLevels), "first_stage_model.")));
+  EngineOptions options{.model = folder.write("m.safetensors", bundle)};
+  ModelInspection i = inspect_model(options);
+  EXPECT_EQ(i.layout, "single file");
+  EXPECT_EQ(i.files, 1u);
+  EXPECT_EQ(i.bytes, bundle.size());
+  ASSERT_EQ(i.model.components.size(), 2u) << "what is there is described";
+  EXPECT_EQ(i.model.components[0].layout, "Stability single file");
+  ASSERT_EQ(i.problems.size(), 2u) << testing::PrintToString(i.problems);
+  EXPECT_NE(
+      i.problems[0].find("text_encoder: expected safetensors, found none: give --clip-l FILE"),
+      std::string::npos)
+      << i.problems[0];
+  options.parts.clip_l = folder.write("l.safetensors", test::safetensors_of(model().clip_l));
+  options.parts.clip_g = folder.write("g.safetensors", test::safetensors_of(model().clip_g));
+  i = inspect_model(options);
+  EXPECT_EQ(i.problems, std::vector<std::string>{});
+  EXPECT_EQ(i.layout, "single file and 2 files of parts");
+  EXPECT_EQ(i.files, 3u);
+  EXPECT_EQ(i.memory.size(), 6u);
+  options.parts.t5 = folder.write("t5.safetensors", test::safetensors_of(model().t5));
+  i = inspect_model(options);
+  ASSERT_EQ(i.problems.size(), 1u);
+  EXPECT_NE(i.problems[0].find("expected the T5 tokenizer, found none: give --t5-tokenizer FILE"),
+            std::string::npos)
+      << i.problems[0];
 }
 
 TEST(Layouts, TheClipVocabulary) {

@@ -153,6 +153,42 @@ TEST(Loading, PartsThatDoNotFit) {
   });
 }
 
+// model_index.json, if it names parts, names exactly those that are there.
+TEST(Loading, PartsThatTheIndexDoesNotListTogether) {
+  const auto with_index = [](const std::string& more, const std::string& t5, bool with_t5 = true) {
+    Files files = test::tiny_folder({.t5 = with_t5});
+    files["model_index.json"] = bytes_of(
+        R"({"transformer": ["diffusers", "SD3Transformer2DModel"],
+            "text_encoder": ["transformers", "CLIPTextModelWithProjection"],
+            "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"], )" +
+        more + R"("text_encoder_3": )" + t5 + "}");
+    return files;
+  };
+  const std::string vae = R"("vae": ["diffusers", "AutoencoderKL"], )";
+  const std::string t5 = R"(["transformers", "T5EncoderModel"])";
+  EXPECT_NO_THROW((void)load(with_index(vae, t5)));
+  EXPECT_NO_THROW((void)load(with_index(vae, "[null, null]", false)));
+  const auto refused = [](const std::string& what, const Files& files) {
+    expect_error(Code::kModelMismatch, what, [&] { (void)load(files); });
+  };
+  refused("vae: found weights of it, but model_index.json does not list it beside text_encoder",
+          with_index("", t5));
+  refused("text_encoder_3: found weights of it", with_index(vae, "[null, null]"));
+  refused("text_encoder_3: model_index.json lists it beside text_encoder, found no safetensors",
+          with_index(vae, t5, false));
+  refused("vae: model_index.json: expected the class AutoencoderKL, found AsymmetricAutoencoderKL",
+          with_index(R"("vae": ["diffusers", "AsymmetricAutoencoderKL"], )", t5));
+  refused("_class_name: expected StableDiffusion3Pipeline, found FluxPipeline",
+          with_index(vae + R"("_class_name": "FluxPipeline", )", t5));
+  for (const char* bad : {"{}", "3", "[]", R"(["transformers"])", "[1, 2]", R"([null, "x"])"}) {
+    expect_error(Code::kCorruptFile, "text_encoder_3", [&] { (void)load(with_index(vae, bad)); });
+  }
+  Files files = with_index(vae, t5, false);
+  files["text_encoder_3/pytorch_model.bin"] = bytes_of("PK");
+  expect_error(Code::kUnsupported, "text_encoder_3/pytorch_model.bin: expected safetensors",
+               [&] { (void)load(files); });
+}
+
 // The rows of both CLIP encoders stand side by side.
 TEST(Loading, TokenizersOfUnequalLength) {
   Files files = plain();

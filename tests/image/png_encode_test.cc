@@ -105,13 +105,14 @@ std::size_t libpng_size(const Image& image) {
 std::size_t unpacked_size(const std::vector<std::byte>& png, std::size_t most) {
   std::string stream;
   walk_png(png, "x", [&](const PngChunk& c) {
-    if (c.type == "IDAT") stream.append(reinterpret_cast<const char*>(c.data.data()), c.data.size());
+    if (c.type == "IDAT")
+      stream.append(reinterpret_cast<const char*>(c.data.data()), c.data.size());
   });
   std::vector<Bytef> out(most + 1);
   uLongf size = out.size();
   uLong taken = stream.size();
-  const int status = ::uncompress2(out.data(), &size,
-                                   reinterpret_cast<const Bytef*>(stream.data()), &taken);
+  const int status =
+      ::uncompress2(out.data(), &size, reinterpret_cast<const Bytef*>(stream.data()), &taken);
   return status == Z_OK && taken == stream.size() ? size : 0;
 }
 
