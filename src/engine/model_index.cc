@@ -71,8 +71,10 @@ void check_model_index(const FileSet& files,
                                beside.first.c_str()));
     }
     if (!here && listed.count(part.name) != 0) {
-      refuse(part.name, format("%s lists it beside %s, found no safetensors of it", kIndex,
-                               beside.first.c_str()));
+      const bool optional = part.name == std::string("text_encoder_3");
+      refuse(part.name, format("%s lists it beside %s, found no safetensors of it%s", kIndex,
+                               beside.first.c_str(),
+                               optional ? ": to do without T5, list it as [null, null]" : ""));
     }
   }
 }

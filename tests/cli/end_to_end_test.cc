@@ -227,6 +227,11 @@ TEST(EndToEnd, MissingPartsAreNamed) {
   const BrokenModel model;
   fs::remove_all(model.path + "/text_encoder_3");
   fs::remove_all(model.path + "/tokenizer_3");
+  model.expect_unusable("text_encoder_3: model_index.json lists it beside text_encoder");
+  const std::string index = model.path + "/model_index.json";
+  Json listed = Json::parse(read_file(index));
+  listed["text_encoder_3"] = {nullptr, nullptr};
+  write_file(index, listed.dump());
   EXPECT_EQ(model.run().exit_code, 0) << "T5 may be missing";
 }
 
