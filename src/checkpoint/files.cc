@@ -1,15 +1,11 @@
 #include "checkpoint/files.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
 
 #include "base/format.h"
+#include "checkpoint/disk_file.h"
 #include "octet/error.h"
 
 namespace octet {
@@ -28,45 +24,6 @@ void check_range(const ByteSource& source, std::uint64_t offset, std::size_t cou
                                static_cast<unsigned long long>(source.size())));
   }
 }
-
-class DiskFile final : public ByteSource {
- public:
-  explicit DiskFile(const std::string& path) : path_(path) {
-    // Without O_NONBLOCK the opening of a named pipe would wait for somebody to write into it.
-    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd_ < 0) fail(path, format("cannot be opened: %s", std::strerror(errno)));
-    struct stat status {};
-    if (::fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode)) {
-      ::close(fd_);
-      fail(path, "expected a regular file");
-    }
-    size_ = static_cast<std::uint64_t>(status.st_size);
-  }
-  ~DiskFile() override { ::close(fd_); }
-  DiskFile(const DiskFile&) = delete;
-  DiskFile& operator=(const DiskFile&) = delete;
-
-  const std::string& name() const override { return path_; }
-  std::uint64_t size() const override { return size_; }
-
-  void read(std::uint64_t offset, std::span<std::byte> destination) const override {
-    check_range(*this, offset, destination.size());
-    while (!destination.empty()) {
-      const ssize_t n =
-          ::pread(fd_, destination.data(), destination.size(), static_cast<off_t>(offset));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail(path_, format("read failed: %s", std::strerror(errno)));
-      if (n == 0) fail(path_, "file became shorter while it was read");
-      destination = destination.subspan(static_cast<std::size_t>(n));
-      offset += static_cast<std::uint64_t>(n);
-    }
-  }
-
- private:
-  std::string path_;
-  int fd_ = -1;
-  std::uint64_t size_ = 0;
-};
 
 class MemoryFile final : public ByteSource {
  public:
@@ -154,7 +111,7 @@ class Embedded final : public FileSet {
 }  // namespace
 
 std::unique_ptr<ByteSource> open_file(const std::string& path) {
-  return std::make_unique<DiskFile>(path);
+  return open_disk_file(path, PageCache::kAuto);
 }
 
 std::unique_ptr<ByteSource> open_memory(std::string name, std::span<const std::byte> bytes) {

@@ -207,7 +207,8 @@ LockedFile read_file(Table& t) {
   }
   f.size = t.number("size");
   f.sha256 = t.digest("sha256");
-  if (t.has("header_sha256")) f.header_sha256 = t.digest("header_sha256");
+  const bool weights = t.has("header_sha256") || t.has("dtypes");  // one never without the other
+  if (weights) f.header_sha256 = t.digest("header_sha256");
   if (t.has("dtypes")) {
     Table dtypes = t.table("dtypes");
     for (const std::string& dtype : dtypes.keys()) {

@@ -134,6 +134,41 @@ TEST(Prepare, BytesReadWhilePackingGiveTheSame) {
   expect_same_packing(*backend, bench.weight(DType::kF16, {19, 5, 3, 3}), Compute::kBF16, {19});
 }
 
+// Codes kept as they are: [panel][ky, kx, input][column], zeros where there is nothing.
+void expect_codes_in_place(Backend& backend, const HostWeight& w, Compute compute) {
+  const Weight packed_weight = backend.prepare(w, compute);
+  ASSERT_EQ(packed_weight.stored, w.dtype);
+  const auto& p = static_cast<const cpu::PackedCpuWeight&>(*packed_weight.packed);
+  const std::size_t element = size_of(w.dtype);
+  const std::int64_t in = w.dims[1], window = w.dims.size() == 4 ? w.dims[2] * w.dims[3] : 1;
+  const std::vector<unsigned char> zero(element);
+  for (std::int64_t column = 0; column < p.panels * p.panel; ++column) {
+    for (std::int64_t k = 0; k < p.depth; ++k) {
+      const bool there = column < p.out && k < in * window;
+      const std::int64_t at = (column * in + k % in) * window + k / in;
+      const void* expected =
+          there ? static_cast<const void*>(&w.data[static_cast<std::size_t>(at) * element])
+                : zero.data();
+      const unsigned char* found =
+          p.panel_codes(column / p.panel, k) + static_cast<std::size_t>(column % p.panel) * element;
+      ASSERT_EQ(std::memcmp(found, expected, element), 0) << "column " << column << ", k " << k;
+    }
+  }
+}
+
+TEST(Prepare, CodesLieWhereTilesWantThem) {
+  const auto backend = make_cpu_backend({.threads = 2});
+  Bench bench(*backend, 7);
+  for (const std::vector<std::int64_t>& dims :
+       {std::vector<std::int64_t>{1, 1}, {16, 16}, {15, 17}, {33, 31}, {64, 48}, {141, 37}}) {
+    expect_codes_in_place(*backend, bench.weight(DType::kF32, dims), Compute::kF32);
+    expect_codes_in_place(*backend, bench.weight(DType::kF16, dims), Compute::kBF16);
+    expect_codes_in_place(*backend, bench.weight(DType::kF8E4M3, dims, ScaleKind::kRow),
+                          Compute::kW8A16);
+  }
+  expect_codes_in_place(*backend, bench.weight(DType::kF16, {19, 21, 3, 3}), Compute::kBF16);
+}
+
 TEST(CpuBackend, UploadsWhatIsNotReadYet) {
   const auto backend = make_cpu_backend({.threads = 1});
   std::vector<std::byte> bytes(24);

@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "checkpoint/disk_file.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
 
@@ -122,6 +123,48 @@ TEST(ByteSource, AFileThatShrinksWhileItIsRead) {
   EXPECT_NO_THROW(source->read(0, std::span(bytes).first(1000)));
   ASSERT_EQ(::unlink(path.c_str()), 0);
   EXPECT_NO_THROW(source->read(0, std::span(bytes).first(1000)));
+}
+
+test::Bytes some_bytes(std::size_t count) {
+  test::Bytes bytes(count);
+  std::uint32_t state = 1;
+  for (std::byte& b : bytes)
+    b = static_cast<std::byte>((state = state * 1664525 + 1013904223) >> 24);
+  return bytes;
+}
+
+TEST(ByteSource, AroundThePageCacheTheSameBytesCome) {
+  const TempFolder folder;
+  const test::Bytes all = some_bytes((std::size_t{5} << 20) + 1234);
+  const std::string path = folder.write("weights", all);
+  const auto direct = open_disk_file(path, PageCache::kAvoid);
+  EXPECT_EQ(direct->size(), all.size());
+  for (const std::size_t offset : {0, 1, 4095, 4096, 1 << 21, (1 << 21) - 1}) {
+    for (const std::size_t count : {std::size_t{1}, std::size_t{65536}, std::size_t{70001},
+                                    std::size_t{1} << 21, all.size() - offset}) {
+      test::Bytes found(count + 1, std::byte{0x5a});
+      direct->read(offset, std::span(found).first(count));
+      EXPECT_EQ(std::memcmp(found.data(), all.data() + offset, count), 0) << offset << " " << count;
+      EXPECT_EQ(found[count], std::byte{0x5a});
+    }
+  }
+  expect_error(Code::kIo, path, [&] {
+    test::Bytes b(2);
+    direct->read(all.size() - 1, b);
+  });
+}
+
+TEST(ByteSource, AroundThePageCacheAFileThatShrinksIsAnErrorToo) {
+  const TempFolder folder;
+  const std::string path = folder.write("weights", some_bytes(std::size_t{3} << 20));
+  const auto source = open_disk_file(path, PageCache::kAvoid);
+  test::Bytes bytes(std::size_t{3} << 20);
+  for (const long left : {5 << 19, 70000, 4096, 4095, 0}) {
+    ASSERT_EQ(::truncate(path.c_str(), left), 0);
+    expect_error(Code::kIo, "became shorter", [&] { source->read(0, bytes); });
+    expect_error(Code::kIo, "became shorter",
+                 [&] { source->read(1 << 20, std::span(bytes).first(2 << 20)); });
+  }
 }
 
 TEST(ByteSource, NoDescriptorIsLeft) {

@@ -41,6 +41,22 @@ TEST(WeightReader, LinearWithBias) {
   EXPECT_NO_THROW(r.finish());
 }
 
+TEST(WeightReader, WhatIsLeftInTheFileHasTheRowsOfTheWeight) {
+  WeightReader r = reader_of("c", {{{"fc.weight", ones({2, 3})},
+                                    {"one.weight", tensor_of({1, 3}, {1, 2, 3})},
+                                    {"conv.weight", ones({1, 2, 3, 3})},
+                                    {"conv.bias", ones({1})}}});
+  r.defer_reads(true);
+  const HostWeight two = r.linear("fc", 2, 3, false);
+  ASSERT_EQ(two.deferred.size(), 1u);
+  EXPECT_EQ(two.deferred[0]->rows(), 2);
+  // A tensor of one row is given in pieces of it, which are no rows of the weight.
+  const HostWeight one = r.linear("one", 1, 3, false);
+  EXPECT_TRUE(one.deferred.empty());
+  EXPECT_EQ(floats_of(one.dtype, one.data), (std::vector<float>{1, 2, 3}));
+  EXPECT_EQ(r.conv("conv", 1, 2, 3).data.size(), 18 * sizeof(float));
+}
+
 TEST(WeightReader, BiasThatNobodyAskedForIsUnread) {
   WeightReader r = reader_of("c", {{{"fc.weight", ones({2, 3})}, {"fc.bias", ones({2})}}});
   EXPECT_TRUE(r.linear("fc", 2, 3, false).bias.empty());

@@ -90,6 +90,12 @@ TEST(LockToml, DigestsAreSixtyFourDigits) {
   }
 }
 
+TEST(LockToml, DtypesAreOfFilesWithAHeader) {
+  const std::string good = to_toml(sample_lock());
+  const std::string line = "header_sha256 = \"" + std::string(64, '2') + "\"\n";
+  expect_refused(replaced(good, line, ""), "header_sha256: expected a value, found none");
+}
+
 TEST(LockToml, NamesAreUniqueAndStayInside) {
   const std::string good = to_toml(sample_lock());
   for (const char* bad :

@@ -1,11 +1,11 @@
 #include "backend/cpu/cpu_backend.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 
 #include "backend/cpu/cpu_ops.h"
+#include "base/available_memory.h"
 #include "base/check.h"
 
 namespace octet {
@@ -54,18 +54,6 @@ std::string processor_name() {
     }
   }
   return "x86-64 processor";
-}
-
-// What the kernel would hand out without swapping, page cache included; 0 when it does not say.
-std::size_t available_memory() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string line; std::getline(file, line);) {
-    unsigned long long kilobytes = 0;
-    if (std::sscanf(line.c_str(), "MemAvailable: %llu kB", &kilobytes) == 1) {
-      return static_cast<std::size_t>(kilobytes) * 1024;
-    }
-  }
-  return 0;
 }
 
 }  // namespace

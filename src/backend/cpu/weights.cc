@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "backend/cpu/cpu_ops.h"
+#include "backend/cpu/transpose_tile.h"
 #include "base/check.h"
 #include "tensor/float_formats.h"
 
@@ -47,36 +48,72 @@ float scale_at(const HostWeight& w, std::int64_t row, std::int64_t column) {
   return w.scale[static_cast<std::size_t>(row / w.block * columns + column / w.block)];
 }
 
-// Scatters one output row, given in checkpoint order [in][ky][kx], into its panel column.
+/// How codes lie in a panel.
+struct PanelLayout {
+  DType dtype = DType::kF32;
+  std::int64_t in = 0, window = 1, panel = 0;
+};
+
+// Scatters inputs from `begin` on of one output row, given in checkpoint order [in][ky][kx], into
+// its panel column.
 template <typename Code>
-void scatter(const unsigned char* row, std::int64_t in, std::int64_t window, std::int64_t panel,
+void scatter(const PanelLayout& l, const unsigned char* row, std::int64_t begin,
              unsigned char* column) {
-  const auto step = panel * static_cast<std::int64_t>(sizeof(Code));
-  for (std::int64_t i = 0; i < in; ++i) {
-    for (std::int64_t s = 0; s < window; ++s) {
-      std::memcpy(column + (s * in + i) * step, row, sizeof(Code));
+  const auto step = l.panel * static_cast<std::int64_t>(sizeof(Code));
+  row += static_cast<std::size_t>(begin * l.window) * sizeof(Code);
+  for (std::int64_t i = begin; i < l.in; ++i) {
+    for (std::int64_t s = 0; s < l.window; ++s) {
+      std::memcpy(column + (s * l.in + i) * step, row, sizeof(Code));
       row += sizeof(Code);
     }
   }
 }
 
-void scatter(DType dtype, const unsigned char* row, std::int64_t in, std::int64_t window,
-             std::int64_t panel, unsigned char* column) {
-  switch (size_of(dtype)) {
-    case 1:
-      return scatter<std::uint8_t>(row, in, window, panel, column);
-    case 2:
-      return scatter<std::uint16_t>(row, in, window, panel, column);
-    default:
-      return scatter<std::uint32_t>(row, in, window, panel, column);
+// `count` rows, one behind the other, into the columns of a panel: squares of them, and what is
+// left over code by code.
+template <typename Code>
+void pack_rows(const PanelLayout& l, const unsigned char* row, std::int64_t count,
+               unsigned char* column) {
+  constexpr auto kSide = static_cast<std::int64_t>(kTileSide<sizeof(Code)>);
+  const std::size_t stride = static_cast<std::size_t>(l.in * l.window) * sizeof(Code);
+  const std::size_t line = static_cast<std::size_t>(l.panel) * sizeof(Code);
+  while (count > 0) {
+    const bool squares = l.window == 1 && count >= kSide;
+    const std::int64_t done = squares ? l.in / kSide * kSide : 0;
+    for (std::int64_t i = 0; i < done; i += kSide) {
+      const auto at = static_cast<std::size_t>(i);
+      transpose_tile<sizeof(Code)>(row + at * sizeof(Code), stride, column + at * line, line);
+    }
+    for (std::int64_t left = squares ? kSide : 1; left > 0; --left, --count) {
+      scatter<Code>(l, row, done, column);
+      row += stride;
+      column += sizeof(Code);
+    }
   }
 }
+
+void pack_rows(const PanelLayout& l, const std::byte* rows, std::int64_t count,
+               unsigned char* panel) {
+  const auto* codes = reinterpret_cast<const unsigned char*>(rows);
+  switch (size_of(l.dtype)) {
+    case 1:
+      return pack_rows<std::uint8_t>(l, codes, count, panel);
+    case 2:
+      return pack_rows<std::uint16_t>(l, codes, count, panel);
+    default:
+      return pack_rows<std::uint32_t>(l, codes, count, panel);
+  }
+}
+
+struct RowSpan {
+  std::int64_t first = 0, count = 0;
+};
 
 // What one thread needs while it packs.
 struct Workspace {
   std::vector<std::byte> rows;
   std::vector<float> values;
-  std::vector<unsigned char> converted;
+  std::vector<std::byte> converted;
 };
 
 // Rows of the checkpoint's codes: where they are, or read into the workspace.
@@ -89,22 +126,26 @@ const std::byte* codes_of(const HostWeight& w, std::int64_t first, std::int64_t 
   return work.rows.data();
 }
 
-// One checkpoint row with its scales multiplied in, in the stored type.
-void convert_row(const HostWeight& w, const std::byte* codes, std::int64_t row, DType stored,
-                 Workspace& work) {
+// Checkpoint rows with their scales multiplied in, in the stored type.
+const std::byte* convert_rows(const HostWeight& w, const std::byte* codes, RowSpan rows,
+                              DType stored, Workspace& work) {
   const std::int64_t window = w.dims.size() == 4 ? w.dims[2] * w.dims[3] : 1;
   const std::int64_t length = w.dims[1] * window;
-  const std::size_t count = static_cast<std::size_t>(length);
-  std::vector<float>& values = work.values;
-  values.resize(count);
-  work.converted.resize(count * size_of(stored));
-  decode_to_f32(w.dtype, codes, values.data(), count);
-  if (w.scale_kind != ScaleKind::kNone) {
-    for (std::int64_t i = 0; i < length; ++i) {
-      values[static_cast<std::size_t>(i)] *= scale_at(w, row, i / window);
+  const auto count = static_cast<std::size_t>(length);
+  work.values.resize(count);
+  work.converted.resize(static_cast<std::size_t>(rows.count) * count * size_of(stored));
+  for (std::int64_t r = 0; r < rows.count; ++r) {
+    const std::size_t begin = static_cast<std::size_t>(r) * count;
+    decode_to_f32(w.dtype, codes + begin * size_of(w.dtype), work.values.data(), count);
+    if (w.scale_kind != ScaleKind::kNone) {
+      for (std::int64_t i = 0; i < length; ++i) {
+        work.values[static_cast<std::size_t>(i)] *= scale_at(w, rows.first + r, i / window);
+      }
     }
+    encode_from_f32(stored, work.values.data(), work.converted.data() + begin * size_of(stored),
+                    count);
   }
-  encode_from_f32(stored, values.data(), work.converted.data(), count);
+  return work.converted.data();
 }
 
 std::vector<float> padded(const std::vector<float>& values, std::int64_t size) {
@@ -128,6 +169,34 @@ void keep_scales(const HostWeight& w, PackedCpuWeight& p) {
       p.block_scale[static_cast<std::size_t>(b * columns + n)] = scale_at(w, n, b * w.block);
     }
   }
+}
+
+// Each thread reads the panels that it packs: several at once, for reads of some size.
+void pack(const HostWeight& w, const PanelLayout& l, PackedCpuWeight& packed, ThreadPool& pool) {
+  constexpr std::size_t kReadBytes = std::size_t{1} << 20;
+  const std::int64_t length = l.in * l.window;
+  const auto source_bytes = static_cast<std::size_t>(l.panel * length) * size_of(w.dtype);
+  const std::size_t panel_bytes = packed.codes.size() / static_cast<std::size_t>(packed.panels);
+  const std::int64_t group =
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(kReadBytes / source_bytes), 1,
+                               packed.panels / (2 * pool.threads()) + 1);
+  std::vector<Workspace> workspaces(static_cast<std::size_t>(pool.threads()));
+  pool.parallel_for((packed.panels + group - 1) / group, [&](std::int64_t g, int worker) {
+    Workspace& work = workspaces[static_cast<std::size_t>(worker)];
+    const std::int64_t begin = g * group * l.panel;
+    const std::int64_t end = std::min(begin + group * l.panel, packed.out);
+    const std::byte* codes = codes_of(w, begin, end - begin, length, work);
+    for (std::int64_t first = begin; first < end; first += l.panel) {
+      const RowSpan rows{.first = first, .count = std::min(l.panel, end - first)};
+      auto* panel = static_cast<unsigned char*>(packed.codes.data()) +
+                    static_cast<std::size_t>(first / l.panel) * panel_bytes;
+      if (rows.count < l.panel || length < packed.depth) std::memset(panel, 0, panel_bytes);
+      const std::byte* source =
+          l.dtype == w.dtype ? codes : convert_rows(w, codes, rows, l.dtype, work);
+      pack_rows(l, source, rows.count, panel);
+      codes += static_cast<std::size_t>(rows.count * length) * size_of(w.dtype);
+    }
+  });
 }
 
 }  // namespace
@@ -158,24 +227,8 @@ Weight CpuBackend::prepare(const HostWeight& w, Compute compute) {
   const bool same = result.stored == w.dtype;
   if (same) keep_scales(w, *packed);
 
-  std::vector<Workspace> workspaces(static_cast<std::size_t>(pool_.threads()));
-  pool_.parallel_for(packed->panels, [&](std::int64_t p, int worker) {
-    Workspace& work = workspaces[static_cast<std::size_t>(worker)];
-    auto* panel = static_cast<unsigned char*>(packed->codes.data()) +
-                  static_cast<std::size_t>(p) * panel_bytes;
-    std::memset(panel, 0, panel_bytes);
-    const std::int64_t first = p * packed->panel;
-    const std::int64_t count = std::min(packed->panel, packed->out - first);
-    const std::byte* codes = codes_of(w, first, count, length, work);
-    for (std::int64_t c = 0; c < count; ++c) {
-      const std::byte* row = codes + static_cast<std::size_t>(c * length) * size_of(w.dtype);
-      if (!same) convert_row(w, row, first + c, result.stored, work);
-      const auto* source =
-          same ? reinterpret_cast<const unsigned char*>(row) : work.converted.data();
-      scatter(result.stored, source, result.in, window, packed->panel,
-              panel + static_cast<std::size_t>(c) * element);
-    }
-  });
+  pack(w, {.dtype = result.stored, .in = result.in, .window = window, .panel = packed->panel},
+       *packed, pool_);
   result.bytes = packed->codes.size() +
                  (packed->bias.size() + packed->column_scale.size() + packed->block_scale.size()) *
                      sizeof(float);
