@@ -62,11 +62,6 @@ class Blocks {
   std::vector<Buffer> free_;
 };
 
-bool larger_than_a_third_of_memory(std::uint64_t size) {
-  const std::size_t memory = available_memory();
-  return memory != 0 && size > memory / 3;
-}
-
 class DiskFile final : public ByteSource {
  public:
   DiskFile(const std::string& path, PageCache cache) : path_(path), cached_(path, 0) {
@@ -76,8 +71,7 @@ class DiskFile final : public ByteSource {
       fail(path, "expected a regular file");
     }
     size_ = static_cast<std::uint64_t>(status.st_size);
-    if (cache == PageCache::kAvoid ||
-        (cache == PageCache::kAuto && larger_than_a_third_of_memory(size_))) {
+    if (cache == PageCache::kAvoid && size_ >= kDirectFrom) {
       direct_ = std::make_unique<Descriptor>(path, O_DIRECT);
       if (!is_same_file(status)) direct_.reset();
     }
@@ -149,6 +143,11 @@ class DiskFile final : public ByteSource {
 };
 
 }  // namespace
+
+bool exceeds_page_cache(std::uint64_t bytes) {
+  const std::size_t memory = available_memory();
+  return memory != 0 && bytes > memory / 3;
+}
 
 std::unique_ptr<ByteSource> open_disk_file(const std::string& path, PageCache cache) {
   return std::make_unique<DiskFile>(path, cache);

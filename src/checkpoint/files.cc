@@ -50,6 +50,7 @@ class Folder final : public FileSet {
     scan(fs::path(path), "", 0, error);
     if (error) fail(path, "cannot be read as a folder: " + error.message());
     std::sort(files_.begin(), files_.end());
+    if (exceeds_page_cache(bytes_)) cache_ = PageCache::kAvoid;
   }
   const std::string& location() const override { return path_; }
   bool has(const std::string& file) const override {
@@ -57,7 +58,7 @@ class Folder final : public FileSet {
   }
   std::vector<std::string> list() const override { return files_; }
   std::unique_ptr<ByteSource> open(const std::string& file) const override {
-    return open_file(path_ + "/" + file);
+    return open_disk_file(path_ + "/" + file, cache_);
   }
 
  private:
@@ -70,12 +71,16 @@ class Folder final : public FileSet {
         if (depth + 1 < kDepth) scan(it->path(), name + "/", depth + 1, error);
       } else {
         files_.push_back(name);
+        const std::uintmax_t size = it->file_size(ignored);
+        if (!ignored) bytes_ += size;
       }
     }
   }
 
   std::string path_;
   std::vector<std::string> files_;
+  std::uintmax_t bytes_ = 0;
+  PageCache cache_ = PageCache::kUse;
 };
 
 class Embedded final : public FileSet {
@@ -111,7 +116,10 @@ class Embedded final : public FileSet {
 }  // namespace
 
 std::unique_ptr<ByteSource> open_file(const std::string& path) {
-  return open_disk_file(path, PageCache::kAuto);
+  std::error_code unknown;
+  const std::uintmax_t size = fs::file_size(path, unknown);
+  const bool avoid = !unknown && exceeds_page_cache(size);
+  return open_disk_file(path, avoid ? PageCache::kAvoid : PageCache::kUse);
 }
 
 std::unique_ptr<ByteSource> open_memory(std::string name, std::span<const std::byte> bytes) {
