@@ -26,7 +26,8 @@ Reads headers only. Prints layout, architecture, the parts' dtypes and scales,
 everything that would be refused, and the memory that pictures need: with all
 weights on the device (none), with the text encoders moved away before
 denoising (text), and with one part at a time (all).
-Exit code 0 when the model can be used, 3 when not.
+Exit code 0 when the model can be used, 3 when not, 7 when it differs from its
+lock.
 
 )";
 
@@ -39,6 +40,7 @@ std::vector<Flag> flags_of(Options& o) {
   std::vector<Flag> flags = {
       {.name = "--json", .group = "Flags", .help = "print one JSON object", .target = &o.json}};
   add_model_choice_flags(o.engine, flags);
+  add_lock_flag(o.engine, flags);
   return flags;
 }
 

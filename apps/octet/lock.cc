@@ -22,8 +22,8 @@ Usage: octet lock MODEL [flags]
   MODEL                   folder, file or name of a built-in model
 
 The lock is a TOML file with size, SHA-256 and dtypes of every file, digests of
-headers and tokenizers, the parts' dtypes and scales, the variant, and the
-versions of engine and numerics. octet verify, and --lock of every command that
+headers and tokenizers, the parts' dtypes and scales, the variant, the LoRA
+that belong to it, and the versions of engine and numerics. octet verify, and --lock of every command that
 loads a model, refuse the model when anything differs. Hidden files and files
 that end in .lock are not part of a model.
 
@@ -50,6 +50,7 @@ std::vector<Flag> flags_of(Options& o) {
                               .help = "print nothing but errors",
                               .target = &o.quiet}};
   add_model_choice_flags(o.engine, flags);
+  add_lora_flag(o.engine, flags);
   return flags;
 }
 

@@ -52,6 +52,11 @@ void add_model_flags(EngineOptions& o, std::vector<Flag>& flags) {
                    .accepts = is_not_empty,
                    .expected = "a folder, a file or the name of a built-in model"});
   add_model_choice_flags(o, flags);
+  add_lora_flag(o, flags);
+  add_lock_flag(o, flags);
+}
+
+void add_lora_flag(EngineOptions& o, std::vector<Flag>& flags) {
   flags.push_back({.name = "--lora",
                    .value = "FILE[:WEIGHT]",
                    .group = kGroup,
@@ -61,6 +66,9 @@ void add_model_flags(EngineOptions& o, std::vector<Flag>& flags) {
                    .target = &o.loras,
                    .range = {.low = -100, .high = 100},
                    .repeats = true});
+}
+
+void add_lock_flag(EngineOptions& o, std::vector<Flag>& flags) {
   flags.push_back({.name = "--lock",
                    .value = "FILE",
                    .group = kGroup,

@@ -16,6 +16,9 @@ void add_model_flags(EngineOptions& options, std::vector<Flag>& flags);
 /// Which of a model's files to take: for commands whose MODEL is a word and not a flag.
 void add_model_choice_flags(EngineOptions& options, std::vector<Flag>& flags);
 
+void add_lora_flag(EngineOptions& options, std::vector<Flag>& flags);
+void add_lock_flag(EngineOptions& options, std::vector<Flag>& flags);
+
 /// --device, --compute, --threads.
 void add_machine_flags(EngineOptions& options, std::vector<Flag>& flags);
 

@@ -35,19 +35,23 @@ struct Options {
 
 std::vector<Flag> flags_of(Options& o) {
   const char* group = "Flags";
-  return {{.name = "--lock",
-           .value = "FILE",
-           .group = group,
-           .help = "lock to compare with, from octet lock",
-           .target = &o.engine.lock,
-           .accepts = is_not_empty,
-           .expected = "the name of a lock file"},
-          {.name = "--full", .group = group, .help = "read every byte", .target = &o.full},
-          {.name = "--json", .group = group, .help = "print one JSON object", .target = &o.json},
-          {.name = "--quiet",
-           .group = group,
-           .help = "print nothing but differences and errors",
-           .target = &o.quiet}};
+  std::vector<Flag> flags = {
+      {.name = "--lock",
+       .value = "FILE",
+       .group = group,
+       .help = "lock to compare with, from octet lock",
+       .target = &o.engine.lock,
+       .accepts = is_not_empty,
+       .expected = "the name of a lock file"},
+      {.name = "--full", .group = group, .help = "read every byte", .target = &o.full},
+      {.name = "--json", .group = group, .help = "print one JSON object", .target = &o.json},
+      {.name = "--quiet",
+       .group = group,
+       .help = "print nothing but differences and errors",
+       .target = &o.quiet}};
+  add_model_choice_flags(o.engine, flags);
+  add_lora_flag(o.engine, flags);
+  return flags;
 }
 
 std::string report(const LockReport& r, const Options& o) {

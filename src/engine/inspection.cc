@@ -5,6 +5,7 @@
 #include "base/format.h"
 #include "engine/find_model.h"
 #include "engine/loading.h"
+#include "engine/locking.h"
 #include "octet/error.h"
 #include "octet/inspect.h"
 #include "pipeline/generate.h"
@@ -102,7 +103,8 @@ void add_notes(ModelInspection& i) {
 
 }  // namespace
 
-ModelInspection inspect_model(const EngineOptions& options) {
+ModelInspection inspect_model(const EngineOptions& asked) {
+  const EngineOptions options = require_lock(asked);
   const ModelFolder folder(find_model(options), folder_options(options, Values::kShapes));
   const auto null = make_null_backend({});
   LoadAttempt attempt = try_load_model(folder, *null, options.variant, options.compute);

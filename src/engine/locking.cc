@@ -5,6 +5,7 @@
 #include "base/version.h"
 #include "engine/find_model.h"
 #include "engine/loading.h"
+#include "engine/lora_files.h"
 #include "lock/lock_toml.h"
 #include "lock/scan.h"
 #include "octet/error.h"
@@ -37,6 +38,20 @@ std::vector<LockedTokenizer> tokenizers_of(const FileSet& files) {
   return tokenizers;
 }
 
+std::vector<LockedLora> locked(const std::vector<LoraOption>& loras) {
+  const std::vector<std::string> names = lora_file_names(loras);
+  std::vector<LockedLora> all;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    all.push_back(
+        {.name = names[i], .weight = format("%.9g", static_cast<double>(loras[i].weight))});
+  }
+  return all;
+}
+
+std::unique_ptr<FileSet> locked_files(const EngineOptions& options) {
+  return with_loras(find_model(options), options.loras);
+}
+
 /// What is there now. Parts that cannot be loaded throw; the files come first, so that a lock's
 /// differences can still be told (see `found_files`).
 ModelLock describe_parts(const EngineOptions& options) {
@@ -50,6 +65,7 @@ ModelLock describe_parts(const EngineOptions& options) {
   lock.variant = options.variant.value_or("");
   for (const ComponentInfo& c : model.info.components) lock.components.push_back(locked(c));
   lock.tokenizers = tokenizers_of(folder.files());
+  lock.loras = locked(options.loras);
   return lock;
 }
 
@@ -73,7 +89,7 @@ EngineOptions with_variant_of(EngineOptions options, const ModelLock& lock) {
 
 LockReport compare(const EngineOptions& options, const ModelLock& lock, ScanDepth depth,
                    const ByteHook& hook) {
-  const auto files = find_model(options);
+  const auto files = locked_files(options);
   ModelLock found;
   // Files first: a part that no longer loads is told by the file that changed.
   found.files = scan_files(*files, depth, hook);
@@ -85,6 +101,7 @@ LockReport compare(const EngineOptions& options, const ModelLock& lock, ScanDept
     found = std::move(parts);
   } catch (const Error& error) {
     ModelLock as_locked = lock;
+    as_locked.loras = locked(options.loras);
     as_locked.files = std::move(found.files);
     found = std::move(as_locked);
     problem = error.what();
@@ -115,7 +132,7 @@ EngineOptions require_lock(EngineOptions options) {
 
 std::string lock_model(const EngineOptions& options, const ByteHook& hook) {
   ModelLock lock = describe_parts(options);
-  const auto files = find_model(options);
+  const auto files = locked_files(options);
   lock.files = scan_files(*files, ScanDepth::kEveryByte, hook);
   for (const LockedFile& f : lock.files) {
     if (!f.problem.empty()) throw Error(Code::kIo, f.problem);

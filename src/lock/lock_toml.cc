@@ -243,6 +243,14 @@ LockedTokenizer read_tokenizer(Table& t) {
   return k;
 }
 
+LockedLora read_lora(Table& t) {
+  LockedLora l;
+  l.name = t.text("name");
+  l.weight = t.text("weight");
+  t.finish();
+  return l;
+}
+
 template <typename Item>
 std::vector<Item> read_all(Table& root, const char* key, Item (*read)(Table&)) {
   std::vector<Item> items;
@@ -271,6 +279,7 @@ ModelLock read_lock(const toml::table& document, const std::string& name) {
   lock.files = read_all<LockedFile>(root, "file", read_file);
   lock.components = read_all<LockedComponent>(root, "component", read_component);
   lock.tokenizers = read_all<LockedTokenizer>(root, "tokenizer", read_tokenizer);
+  lock.loras = read_all<LockedLora>(root, "lora", read_lora);
   root.finish();
   if (lock.files.empty()) root.fail("file", "at least one", "none");
   return lock;
@@ -290,6 +299,11 @@ std::string to_toml(const ModelLock& lock) {
     out += "\n[[tokenizer]]\n";
     line(out, "name", t.name);
     line(out, "sha256", t.sha256);
+  }
+  for (const LockedLora& l : lock.loras) {
+    out += "\n[[lora]]\n";
+    line(out, "name", l.name);
+    line(out, "weight", l.weight);
   }
   for (const LockedFile& f : lock.files) write(out, f);
   return out;

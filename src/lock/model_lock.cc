@@ -68,6 +68,10 @@ void compare(Comparison& c, const LockedTokenizer& locked, const LockedTokenizer
   c.text("tokenizer " + excerpt(locked.name) + ": sha256", locked.sha256, found.sha256);
 }
 
+void compare(Comparison& c, const LockedLora& locked, const LockedLora& found) {
+  c.text(excerpt(locked.name) + ": weight", locked.weight, found.weight);
+}
+
 /// Pairs two lists by name; what stands in one only is a difference too.
 template <typename Item>
 void compare_all(Comparison& c, const char* kind, const std::vector<Item>& locked,
@@ -99,6 +103,7 @@ std::vector<std::string> differences(const ModelLock& locked, const ModelLock& f
   compare_all(c, "file", locked.files, found.files);
   compare_all(c, "component", locked.components, found.components);
   compare_all(c, "tokenizer", locked.tokenizers, found.tokenizers);
+  compare_all(c, "LoRA", locked.loras, found.loras);
   return lines;
 }
 

@@ -50,6 +50,13 @@ struct LockedTokenizer {
   bool operator==(const LockedTokenizer&) const = default;
 };
 
+/// A LoRA that the model is used with; its bytes are those of the file of that name.
+struct LockedLora {
+  std::string name;    // "lora/1/style.safetensors"
+  std::string weight;  // "0.8"
+  bool operator==(const LockedLora&) const = default;
+};
+
 struct ModelLock {
   std::string engine;         // version of Octet
   std::int64_t numerics = 0;  // kNumericsVersion
@@ -58,6 +65,7 @@ struct ModelLock {
   std::vector<LockedFile> files;
   std::vector<LockedComponent> components;
   std::vector<LockedTokenizer> tokenizers;
+  std::vector<LockedLora> loras;
   bool operator==(const ModelLock&) const = default;
 };
 

@@ -54,7 +54,8 @@ TEST(Inspect, Json) {
 TEST(Inspect, BadInput) {
   EXPECT_EQ(inspect({}).exit_code, 2);
   EXPECT_EQ(inspect({"missing"}).exit_code, 5);
-  EXPECT_EQ(inspect({"emoji", "--lock", "x"}).exit_code, 2) << "not a flag of this command";
+  EXPECT_EQ(inspect({"emoji", "--lora", "x"}).exit_code, 2) << "not a flag of this command";
+  EXPECT_EQ(inspect({"emoji", "--lock", "x"}).exit_code, 0);
   EXPECT_EQ(inspect({"--help"}).exit_code, 0);
 }
 

@@ -81,6 +81,10 @@ TEST(Verify, Matches) {
   const ProcessResult full = octet_run(folder, {"verify", "emoji", "--lock", "l", "--full"});
   EXPECT_EQ(full.err, "emoji: matches l: 3 files, 2.00 GB, every byte\n");
   EXPECT_EQ(octet_run(folder, {"verify", "emoji", "--lock", "l", "--quiet"}).err, "");
+  for (const char* flag : {"--vae", "--t5", "--text-encoders", "--variant", "--lora"}) {
+    EXPECT_EQ(octet_run(folder, {"verify", "emoji", "--lock", "l", flag, "x"}).exit_code, 0);
+    EXPECT_EQ(octet_run(folder, {"lock", "emoji", "--quiet", flag, "x"}).exit_code, 0) << flag;
+  }
 }
 
 TEST(Verify, DifferencesAreLinesAndExitCode7) {

@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "octet/engine.h"
 #include "octet/inspect.h"
+#include "octet/lock.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
 #include "support/tiny_pipeline.h"
@@ -140,6 +143,30 @@ TEST(Layouts, SingleFileWithEncoders) {
   expect_error(Code::kModelMismatch, "1 unknown (x)", [&] { (void)picture_of(options); });
 }
 
+// Every file that the model is made of, wherever it lies.
+void expect_locked(const test::TempFolder& folder, const EngineOptions& options) {
+  EngineOptions with_lock = options;
+  with_lock.lock = folder.write("octet.lock", bytes_of(lock_model(options, {})));
+  const auto differences = [&] { return verify_lock(with_lock, true, {}).differences; };
+  EXPECT_EQ(differences(), std::vector<std::string>{});
+  EXPECT_NO_THROW(Engine{with_lock});
+  const ModelParts& p = options.parts;
+  for (const std::string& path : {options.model, p.clip_l, p.clip_g, p.t5, p.vae, p.t5_tokenizer}) {
+    std::ifstream in(path, std::ios::binary);
+    std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    in.close();
+    std::string changed = bytes;
+    changed.back() = static_cast<char>(changed.back() ^ 1);
+    std::ofstream(path, std::ios::binary) << changed;
+    EXPECT_NE(differences(), std::vector<std::string>{}) << path;
+    std::ofstream(path, std::ios::binary) << bytes;
+  }
+  EXPECT_EQ(differences(), std::vector<std::string>{});
+  with_lock.parts.t5.clear();
+  with_lock.parts.t5_tokenizer.clear();
+  expect_error(Code::kRefused, "locked single file and 4 files", [&] { Engine{with_lock}; });
+}
+
 TEST(Layouts, SingleFileWithPartsBesideIt) {
   const test::TempFolder folder;
   const auto write = [&](const std::string& name, const TensorMap& tensors) {
@@ -155,6 +182,7 @@ TEST(Layouts, SingleFileWithPartsBesideIt) {
   options.parts.t5_tokenizer = folder.write(
       "spiece.model", bytes_of(test::tiny_tokenizer("tokenizer_3").contents.at("spiece.model")));
   EXPECT_EQ(picture_of(options), expected());
+  expect_locked(folder, options);
 
   std::swap(options.parts.clip_l, options.parts.clip_g);
   expect_error(Code::kModelMismatch, "text_projection.weight",

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "octet/inspect.h"
 #include "octet/lock.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
@@ -146,6 +147,38 @@ TEST_F(Locked, TheVariantIsTheLocks) {
   lock();
   expect_error(Code::kRefused, "variant: locked (none), found fp8",
                [&] { Engine({.model = model_, .variant = "fp8", .lock = lock_}); });
+}
+
+TEST_F(Locked, LorasBelongToTheModel) {
+  const std::string lora = folder_.write("style.safetensors", files_.at(kVae));
+  const std::vector<LoraOption> loras = {{.path = lora, .weight = 0.5f}};
+  folder_.write("octet.lock", bytes_of(lock_model({.model = model_, .loras = loras}, {})));
+  const auto lines = [&](const std::vector<LoraOption>& given, bool every_byte) {
+    return verify_lock({.model = model_, .loras = given, .lock = lock_}, every_byte, {})
+        .differences;
+  };
+  const std::string name = "lora/1/style.safetensors";
+  EXPECT_EQ(lines(loras, true), Lines{});
+  EXPECT_EQ(lines({}, false), (Lines{"file " + name + ": locked present, found missing",
+                                     "LoRA " + name + ": locked present, found missing"}));
+  EXPECT_EQ(lines({{.path = lora, .weight = 1}}, false),
+            Lines{name + ": weight: locked 0.5, found 1"});
+  EXPECT_EQ(lines({loras[0], loras[0]}, false).size(), 2u) << "one too many: file and LoRA";
+  test::Bytes other = files_.at(kVae);
+  other.back() ^= std::byte{1};
+  folder_.write("style.safetensors", other);
+  EXPECT_EQ(lines(loras, false), Lines{}) << "headers only";
+  EXPECT_EQ(lines(loras, true).size(), 1u);
+  std::filesystem::remove(lora);
+  EXPECT_NE(lines(loras, false), Lines{});
+  expect_error(Code::kRefused, name, [&] { Engine({.model = model_, .lock = lock_}); });
+}
+
+TEST_F(Locked, InspectionRefusesToo) {
+  EXPECT_NO_THROW((void)inspect_model({.model = model_, .lock = lock_}));
+  folder_.write("model/model_index.json", bytes_of("{ }"));
+  expect_error(Code::kRefused, "model_index.json",
+               [&] { (void)inspect_model({.model = model_, .lock = lock_}); });
 }
 
 TEST_F(Locked, LocksThatAreNone) {

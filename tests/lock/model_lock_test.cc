@@ -67,6 +67,13 @@ TEST(ModelLock, PartsNameBothValues) {
             Lines{"tokenizer tokenizer: sha256: locked " + std::string(64, 'c') + ", found x"});
 }
 
+TEST(ModelLock, LorasNameBothWeights) {
+  EXPECT_EQ(after([](ModelLock& l) { l.loras[0].weight += "5"; }),
+            Lines{"lora/1/style.safetensors: weight: locked 0.8, found 0.85"});
+  EXPECT_EQ(after([](ModelLock& l) { l.loras.clear(); }),
+            Lines{"LoRA lora/1/style.safetensors: locked present, found missing"});
+}
+
 TEST(ModelLock, MissingAndExtra) {
   EXPECT_EQ(after([](ModelLock& l) { l.files.erase(l.files.begin()); }),
             Lines{"file model_index.json: locked present, found missing"});

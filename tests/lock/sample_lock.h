@@ -27,6 +27,7 @@ inline ModelLock sample_lock() {
                       .tensors = 5,
                       .bytes = 708}};
   lock.tokenizers = {{.name = "tokenizer", .sha256 = std::string(64, 'c')}};
+  lock.loras = {{.name = "lora/1/style.safetensors", .weight = "0.8"}};
   return lock;
 }
 
