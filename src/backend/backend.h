@@ -72,10 +72,19 @@ class Backend : public Ops {
   [[nodiscard]] virtual std::unique_ptr<DeviceClock> make_clock();
 };
 
+/// Sees what leaves each block of a model, named as in its tensors ("transformer_blocks.7, image").
+/// The values are on the device.
+using BlockObserver = std::function<void(const std::string& block, const Tensor& values)>;
+
 /// What goes down the call tree of a forward pass: where to compute and where to put results.
 struct Ctx {
   Backend& backend;
   Arena& arena;
+  const BlockObserver* observer = nullptr;  // null: nobody looks
+
+  void show(const char* what, std::size_t index, const char* stream, const Tensor& values) const {
+    if (observer != nullptr) (*observer)(what + std::to_string(index) + stream, values);
+  }
 };
 
 }  // namespace octet

@@ -143,6 +143,7 @@ void ClipTextEncoder::forward(Ctx ctx, const Tensor& hidden, const Tensor& poole
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (i + 1 == layers_.size()) ops::copy(ctx, {.dst = hidden, .src = x});
     run_layer(ctx, layers_[i], x);
+    ctx.show("CLIP layer ", i, "", x);
   }
   pool(ctx, pooled, x, end);
 }

@@ -34,6 +34,14 @@ void modulate(Ctx ctx, Stream& s, const Activation& dst, const Tensor& shift, co
   s.pending = {};
 }
 
+// The stream behind a block: its values and what the next norm adds to them.
+void show(Ctx ctx, std::size_t block, const char* name, const Stream& s) {
+  ctx.show("transformer_blocks.", block, name, s.x);
+  for (const GatedBranch& branch : s.pending) {
+    if (branch.value.data != nullptr) ctx.show("transformer_blocks.", block, name, branch.value);
+  }
+}
+
 void mlp(Ctx ctx, const MlpWeights& w, Stream& s, const Modulation& m) {
   const Arena::Scope scope(ctx.arena);
   const Activation input = input_for(ctx, w.fc1, s.x.rank, s.x.dims);
@@ -201,12 +209,19 @@ void Mmdit::forward(Ctx ctx, const Tensor& dst, const MmditInput& in) const {
       ctx,
       {.dst = c.x, .x = as_input(ctx, context_embedder_, in.text), .weight = &context_embedder_});
 
+  if (ctx.observer != nullptr) {
+    (*ctx.observer)("modulation", in.modulation);
+    (*ctx.observer)("embedders, image", x.x);
+    (*ctx.observer)("embedders, text", c.x);
+  }
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const auto skips = [&](int layer) { return layer == static_cast<int>(i); };
     if (std::any_of(in.skip_layers.begin(), in.skip_layers.end(), skips)) continue;
     const bool last = i + 1 == blocks_.size();
     blocks_[i].forward(ctx, x, c, chunks(in.modulation, image_mod_[i], false),
                        chunks(in.modulation, text_mod_[i], last));
+    show(ctx, i, ", image", x);
+    show(ctx, i, ", text", c);
   }
 
   const Modulation m = chunks(in.modulation, final_mod_, true);

@@ -100,9 +100,10 @@ void T5Encoder::forward(Ctx ctx, const Tensor& hidden, const Tensor& ids) const 
   const Tensor bias = ctx.arena.tensor(DType::kF32, {heads_, tokens, tokens});
   ops::relative_position_bias(
       ctx, {.dst = bias, .table = bias_table_.value, .max_distance = options_.max_distance});
-  for (const Layer& layer : layers_) {
-    attend(ctx, layer, x, bias);
-    feed_forward(ctx, layer, x);
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    attend(ctx, layers_[i], x, bias);
+    feed_forward(ctx, layers_[i], x);
+    ctx.show("T5 encoder.block.", i, "", x);
   }
   ops::rms_norm(ctx, {.dst = hidden, .x = x, .weight = final_norm_.value, .eps = options_.eps});
 }

@@ -145,7 +145,10 @@ void Run::operator()(const Tensor& dst, const Activation& input) const {
   ops::conv2d(
       ctx, {.dst = x, .x = input.data, .weight = &coder.conv_in, .pad_before = 1, .pad_after = 1});
   if (up) x = middle(x, pool);
-  for (const VaeLevel& l : coder.levels) x = level(l, x, pool);
+  for (std::size_t i = 0; i < coder.levels.size(); ++i) {
+    x = level(coder.levels[i], x, pool);
+    ctx.show(up ? "decoder.up_blocks." : "encoder.down_blocks.", i, "", x);
+  }
   if (!up) x = middle(x, pool);
   ops::conv2d(ctx, {.dst = dst,
                     .x = norm(coder.norm_out, x, coder.conv_out.input, true),

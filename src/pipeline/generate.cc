@@ -1,7 +1,7 @@
 #include "pipeline/generate.h"
 
+#include <algorithm>
 #include <chrono>
-#include <cmath>
 
 #include "backend/null/null_backend.h"
 #include "backend/ops_checked.h"
@@ -9,6 +9,7 @@
 #include "diffusion/rng.h"
 #include "diffusion/schedule.h"
 #include "pipeline/conditioning.h"
+#include "pipeline/finite_check.h"
 #include "pipeline/sampling.h"
 
 namespace octet {
@@ -36,14 +37,6 @@ FloatArray download(Ctx ctx, const Tensor& t) {
   a.values.resize(static_cast<std::size_t>(t.numel()));
   ctx.backend.download(std::as_writable_bytes(std::span(a.values)), t);
   return a;
-}
-
-void require_finite(const std::vector<float>& values, const std::string& stage) {
-  for (const float v : values) {
-    if (!std::isfinite(v)) {
-      throw Error(Code::kInternal, stage + ": expected finite values, found NaN or infinity");
-    }
-  }
 }
 
 /// One generation: its context, request and what has been made so far.
@@ -88,9 +81,11 @@ class Generation {
     const EncodedPrompt encoded{
         .text = ctx_.arena.tensor(DType::kF32, {1, text_rows(tokens), c.text_width}),
         .pooled = ctx_.arena.tensor(DType::kF32, {1, c.pooled_width})};
-    encode_prompt(ctx_, m_.text, tokens, encoded.text, encoded.pooled);
-    require_finite(download(ctx_, encoded.text).values, "text encoders, " + field);
-    require_finite(download(ctx_, encoded.pooled).values, "pooled text, " + field);
+    const auto run = [&](Ctx ctx) {
+      encode_prompt(ctx, m_.text, tokens, encoded.text, encoded.pooled);
+    };
+    run(ctx_);
+    require_finite(ctx_, {encoded.text, encoded.pooled}, "text encoders, " + field, run);
     return encoded;
   }
 
@@ -114,6 +109,12 @@ class Generation {
     const Tensor latents =
         ctx_.arena.tensor(DType::kF32, {request_.batch, m_.mmdit.config().in_channels,
                                         settings_.height / factor, settings_.width / factor});
+    upload_noise(latents);
+    dump("noise", latents);
+    return latents;
+  }
+
+  void upload_noise(const Tensor& latents) const {
     std::vector<float> noise;
     if (request_.noise) {
       noise = request_.noise->values;
@@ -125,43 +126,52 @@ class Generation {
       }
     }
     ctx_.backend.upload(latents, std::as_bytes(std::span(noise)));
-    dump("noise", latents);
-    return latents;
+  }
+
+  [[nodiscard]] SamplingArgs sampling(const Tensor& latents, const Guidance& guidance) const {
+    const std::vector<float> sigmas = make_sigmas(
+        find_schedule(settings_.schedule), settings_.steps, static_cast<double>(settings_.shift));
+    return {.mmdit = m_.mmdit,
+            .latents = latents,
+            .cond = cond_,
+            .uncond = uncond_,
+            .guidance = guidance,
+            .rows = std::vector<Row>(static_cast<std::size_t>(request_.batch),
+                                     Row(find_sampler(settings_.sampler), sigmas)),
+            .on_modulation = {},
+            .on_step = {}};
   }
 
   void denoise(const Tensor& latents, const Guidance& guidance) {
     const Timer timer;
-    const std::vector<float> sigmas = make_sigmas(
-        find_schedule(settings_.schedule), settings_.steps, static_cast<double>(settings_.shift));
-    SamplingArgs args{
-        .mmdit = m_.mmdit,
-        .latents = latents,
-        .cond = cond_,
-        .uncond = uncond_,
-        .guidance = guidance,
-        .rows = std::vector<Row>(static_cast<std::size_t>(request_.batch),
-                                 Row(find_sampler(settings_.sampler), sigmas)),
-        .on_modulation =
-            [&] {
-              ctx_.backend.synchronize();
-              result_.seconds.modulation = timer.seconds();
-              report(
-                  hooks_,
-                  {.stage = Stage::kModulation, .step = 1, .steps = 1, .seconds = timer.seconds()});
-            },
-        .on_step =
-            [&](int step) {
-              if (hooks_.dump && request_.dump_steps) {
-                dump("latents." + std::to_string(step), latents);
-              }
-              report(hooks_, {.stage = Stage::kDenoise,
-                              .step = step + 1,
-                              .steps = settings_.steps,
-                              .seconds = timer.seconds() - result_.seconds.modulation});
-            },
-        .on_step_reads_latents = hooks_.dump && request_.dump_steps};
+    SamplingArgs args = sampling(latents, guidance);
+    args.on_modulation = [&] {
+      ctx_.backend.synchronize();
+      result_.seconds.modulation = timer.seconds();
+      report(hooks_,
+             {.stage = Stage::kModulation, .step = 1, .steps = 1, .seconds = timer.seconds()});
+    };
+    args.on_step = [&](int step) {
+      if (hooks_.dump && request_.dump_steps) dump("latents." + std::to_string(step), latents);
+      report(hooks_, {.stage = Stage::kDenoise,
+                      .step = step + 1,
+                      .steps = settings_.steps,
+                      .seconds = timer.seconds() - result_.seconds.modulation});
+    };
+    args.on_step_reads_latents = hooks_.dump && request_.dump_steps;
     sample(ctx_, args);
-    require_finite(download(ctx_, latents).values, "denoising");
+    std::string stage = "denoising";
+    require_finite(ctx_, {latents}, stage, [&](Ctx ctx) {
+      upload_noise(latents);
+      SamplingArgs again = sampling(latents, guidance);
+      again.on_modulation = [&] { stage = "denoising, step 1"; };
+      again.on_step = [&](int step) {
+        (*ctx.observer)("output layer", latents);
+        stage = format("denoising, step %d", step + 2);
+      };
+      again.on_step_reads_latents = true;
+      sample(ctx, again);
+    });
     dump("latents", latents);
     result_.seconds.denoise = timer.seconds() - result_.seconds.modulation;
   }
@@ -176,8 +186,9 @@ class Generation {
       const Arena::Scope scope(ctx_.arena);
       const Dims dims{1, settings_.height, settings_.width, 3};
       const Tensor image = ctx_.arena.tensor(DType::kF32, 4, dims);
-      m_.vae.decode(ctx_, image, slice(latents, 0, b, b + 1));
-      require_finite(download(ctx_, image).values, "picture decoding");
+      const auto run = [&](Ctx ctx) { m_.vae.decode(ctx, image, slice(latents, 0, b, b + 1)); };
+      run(ctx_);
+      require_finite(ctx_, {image}, "picture decoding", run);
       const Tensor bytes = ctx_.arena.tensor(DType::kU8, 4, dims);
       ops::to_u8(ctx_, {.dst = bytes, .src = image, .rounding = rounding});
       Picture picture{.width = settings_.width,

@@ -281,6 +281,31 @@ TEST_F(OnCpu, MemoryStaysTheSame) {
   }
 }
 
+// One infinite value in the weights: the run stops and names the block that it came out of.
+TEST(NotFinite, StageAndBlockAreNamed) {
+  const auto cpu = make_cpu_backend({.threads = 2});
+  const std::pair<const char*, const char*> cases[] = {
+      {"transformer_blocks.0.ff.net.2.weight", "denoising, step 1, transformer_blocks.0, image: "},
+      {"transformer_blocks.0.ff_context.net.2.bias",
+       "denoising, step 1, transformer_blocks.0, text: "},
+      {"transformer_blocks.1.attn.add_v_proj.bias",
+       "denoising, step 1, transformer_blocks.1, image: "},
+      {"time_text_embed.timestep_embedder.linear_2.bias", "denoising, step 1, modulation: "},
+      {"context_embedder.bias", "denoising, step 1, embedders, text: "},
+      {"proj_out.bias", "denoising, step 1, output layer: "},
+      {"text_model.encoder.layers.1.mlp.fc2.bias", "text encoders, prompt, CLIP layer 1: "},
+      {"encoder.block.1.layer.1.DenseReluDense.wo.weight",
+       "text encoders, prompt, T5 encoder.block.1: "},
+      {"decoder.up_blocks.2.resnets.0.conv2.bias", "picture decoding, decoder.up_blocks.2: "},
+      {"decoder.conv_out.bias", "picture decoding: "}};
+  for (const auto& [tensor, where] : cases) {
+    const Models models = test::tiny_pipeline(*cpu, {.infinite = tensor});
+    expect_error(Code::kUnsupported, std::string(where) + "expected finite values, found NaN", [&] {
+      (void)run(*cpu, models, {.prompt = "x", .negative_prompt = "y", .guidance = 3.0f});
+    });
+  }
+}
+
 TEST_F(OnCpu, WarningsSayWhatIsCut) {
   std::string prompt;
   for (int i = 0; i < 200; ++i) prompt += "apple ";

@@ -1,8 +1,10 @@
 #include "support/tiny_pipeline.h"
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 
 #include "octet/error.h"
 
@@ -27,7 +29,13 @@ TensorMap t5() {
 }
 
 template <typename Model, typename... Options>
-Model load(Backend& backend, const TensorMap& tensors, Compute compute, const Options&... options) {
+Model load(Backend& backend, TensorMap tensors, const std::string& infinite, Compute compute,
+           const Options&... options) {
+  const auto spoilt = tensors.find(infinite);
+  if (spoilt != tensors.end()) {
+    const float value = std::numeric_limits<float>::infinity();
+    std::memcpy(spoilt->second.data.data(), &value, sizeof value);
+  }
   WeightReader reader = reader_of("component", {tensors});
   Model model(Loader(reader, backend, compute), options...);
   reader.finish();
@@ -60,18 +68,19 @@ Models tiny_pipeline(Backend& backend, const PipelineSpec& spec) {
   const Compute parts = spec.compute == Compute::kF32 ? Compute::kF32 : Compute::kBF16;
   TensorMap blocks = mmdit_tensors({.family = spec.family});
   if (spec.fp8) blocks = with_fp8_blocks(std::move(blocks));
+  const std::string& bad = spec.infinite;
   Models models{.text = {.clip_l_tokenizer = ClipTokenizer::load(tiny_tokenizer("tokenizer")),
                          .clip_g_tokenizer = ClipTokenizer::load(tiny_tokenizer("tokenizer_2")),
                          .t5_tokenizer = {},
-                         .clip_l = load<ClipTextEncoder>(backend, clip_l(), parts, kClipL),
-                         .clip_g = load<ClipTextEncoder>(backend, clip_g(), parts, kClipG),
+                         .clip_l = load<ClipTextEncoder>(backend, clip_l(), bad, parts, kClipL),
+                         .clip_g = load<ClipTextEncoder>(backend, clip_g(), bad, parts, kClipG),
                          .t5 = {}},
-                .mmdit = load<Mmdit>(backend, blocks, spec.compute),
-                .vae = load<Vae>(backend, vae_tensors({}), parts, kVaeOptions),
+                .mmdit = load<Mmdit>(backend, blocks, bad, spec.compute),
+                .vae = load<Vae>(backend, vae_tensors({}), bad, parts, kVaeOptions),
                 .defaults = {.steps = 3, .width = 48, .height = 32, .t5_length = 19}};
   if (spec.t5) {
     models.text.t5_tokenizer = T5Tokenizer::load(tiny_tokenizer("tokenizer_3"));
-    models.text.t5 = load<T5Encoder>(backend, t5(), parts, T5Options{});
+    models.text.t5 = load<T5Encoder>(backend, t5(), bad, parts, T5Options{});
   }
   return models;
 }

@@ -15,6 +15,7 @@ struct PipelineSpec {
   bool t5 = true;
   bool fp8 = false;  // the MMDiT's blocks
   Compute compute = Compute::kF32;
+  std::string infinite = {};  // a tensor whose first value is infinity, of whichever parts have it
 };
 
 /// The tokenizers of the golden models: "tokenizer", "tokenizer_2" or "tokenizer_3".
