@@ -98,8 +98,9 @@ GenerateOptions read_generate_options(std::span<const std::string> words, bool* 
   store_flags(line);
   if (!options.like_file.empty()) {
     // The record goes under the flags: what was given explicitly is stored once more.
-    apply_record(options, is_given(line, "--model") || is_given(line, "--variant"));
     options.engine.loras.clear();  // values that are appended must not be stored twice
+    apply_record(options, is_given(line, "--model") || is_given(line, "--variant"));
+    if (is_given(line, "--lora")) options.engine.loras.clear();
     store_flags(line);
   }
   read_prompt(line, options);

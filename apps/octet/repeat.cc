@@ -104,6 +104,9 @@ void store_record(const PictureParameters& record, bool other_weights, GenerateO
     to.set("--model", record.model);
     to.set("--variant", record.variant);
     to.set("--compute", record.compute);
+    for (const std::string& lora : record.loras.value_or(std::vector<std::string>{})) {
+      to.set("--lora", std::optional(lora));
+    }
   }
   options.request.prompt = record.prompt;
   options.request.negative_prompt = record.negative_prompt;
@@ -128,6 +131,10 @@ PictureParameters record_of(const RunReport& report, const Picture& picture) {
   record.model = report.options.engine.model;
   record.model_hash = report.model.digest;
   record.variant = report.options.engine.variant;
+  for (const LoraOption& lora : report.options.engine.loras) {
+    if (!record.loras) record.loras.emplace();
+    record.loras->push_back(lora.path + ":" + text_of(lora.weight));
+  }
   record.shift = used.shift;
   if (!request.skip_layers.empty()) {
     record.skip_layers = request.skip_layers;

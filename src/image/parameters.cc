@@ -17,8 +17,9 @@ namespace {
 using P = PictureParameters;
 template <typename T>
 using Member = std::optional<T> P::*;
-using AnyMember = std::variant<Member<int>, Member<float>, Member<std::uint64_t>,
-                               Member<std::string>, Member<PictureSize>, Member<std::vector<int>>>;
+using AnyMember =
+    std::variant<Member<int>, Member<float>, Member<std::uint64_t>, Member<std::string>,
+                 Member<PictureSize>, Member<std::vector<int>>, Member<std::vector<std::string>>>;
 
 struct FieldRow {
   const char* label;
@@ -37,6 +38,7 @@ const FieldRow kFields[] = {
     {"Model hash", "model_hash", &P::model_hash},
     {"Model", "model", &P::model},
     {"Variant", "variant", &P::variant},
+    {"Lora", "lora", &P::loras},
     {"Shift", "shift", &P::shift},
     {"Skip layers", "skip_layers", &P::skip_layers},
     {"Skip scale", "skip_scale", &P::skip_scale},
@@ -77,6 +79,13 @@ std::string to_text(const std::vector<int>& list) {
   return out;
 }
 
+// Line by line: paths may hold every other separator.
+std::string to_text(const std::vector<std::string>& list) {
+  std::string out;
+  for (const std::string& item : list) out += (out.empty() ? "" : "\n") + item;
+  return out;
+}
+
 // ---- text -> value, false when it does not fit
 
 template <typename T>
@@ -105,6 +114,16 @@ bool from_text(std::string_view text, std::vector<int>& list) {
     at = comma + 1;
   }
   return false;
+}
+
+bool from_text(std::string_view text, std::vector<std::string>& list) {
+  constexpr std::size_t kMost = 100;
+  for (std::size_t at = 0; at <= text.size() && list.size() < kMost;) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    list.emplace_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return list.size() < kMost;
 }
 
 // ---- fields

@@ -41,6 +41,7 @@ struct PictureParameters {
   std::optional<std::vector<int>> skip_layers;  // never empty
   std::optional<float> skip_scale, skip_start, skip_end;
   std::optional<int> t5_length;
+  std::optional<std::vector<std::string>> loras;  // "FILE:WEIGHT", never empty
   std::optional<std::string> compat, compute, version;
 
   bool operator==(const PictureParameters&) const = default;

@@ -45,6 +45,10 @@ const Words kEverySetting = {"generate",
                              "77",
                              "--compat",
                              "reference",
+                             "--lora",
+                             "a, b:c.safetensors:0.3333333",
+                             "--lora",
+                             "d.safetensors",
                              "-o",
                              "first.png"};
 
@@ -64,6 +68,22 @@ TEST(Like, RepeatsEverySetting) {
   ASSERT_EQ(again.exit_code, 0) << again.err;
   EXPECT_EQ(again.err.find("warning"), std::string::npos) << again.err;
   EXPECT_EQ(read_file(folder / "first.png"), read_file(folder / "2.png"));
+}
+
+TEST(Like, LoraFilesOfTheRecordOrOfTheCommandLine) {
+  const TempFolder folder;
+  ASSERT_EQ(octet_run(folder, kEverySetting).exit_code, 0);
+  const auto loras = [&](const Words& more) {
+    Words words = {"generate", "--like", "first.png", "-o", "2.png"};
+    words.insert(words.end(), more.begin(), more.end());
+    const ProcessResult again = octet_run(folder, words);
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    const std::string png = read_file(folder / "2.png");
+    return read_picture_parameters(std::as_bytes(std::span(png)), "2.png")->loras;
+  };
+  EXPECT_EQ(loras({}), (Words{"a, b:c.safetensors:0.333333313", "d.safetensors:1"}));
+  EXPECT_EQ(loras({"--lora", "e:2"}), (Words{"e:2"})) << "what is given replaces the record's";
+  EXPECT_FALSE(loras({"--model", "other"}).has_value()) << "they belong to the record's model";
 }
 
 TEST(Like, RepeatsOnePictureOfABatch) {

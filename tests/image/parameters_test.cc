@@ -26,6 +26,7 @@ PictureParameters everything() {
   p.model = "emoji";
   p.model_hash = "0123abcd";
   p.variant = "fp16";
+  p.loras = std::vector<std::string>{"a b.safetensors:0.5", "c,d:1"};
   p.shift = 3.0f;
   p.skip_layers = std::vector{7, 8, 9};
   p.skip_scale = 2.8f;
@@ -42,7 +43,8 @@ TEST(Parameters, TextHasTheFamiliarForm) {
   EXPECT_EQ(parameters_to_text(everything()),
             "a red apple\nNegative prompt: blurry, dark\nSteps: 20, Sampler: DPM++ 2M, "
             "Schedule type: SGM Uniform, CFG scale: 4.5, Seed: 18446744073709551615, "
-            "Size: 256x512, Model hash: 0123abcd, Model: emoji, Variant: fp16, Shift: 3, "
+            "Size: 256x512, Model hash: 0123abcd, Model: emoji, Variant: fp16, "
+            "Lora: \"a b.safetensors:0.5\\nc,d:1\", Shift: 3, "
             "Skip layers: \"7,8,9\", Skip scale: 2.8, Skip start: 0.01, Skip end: 0.2, "
             "T5 length: 256, Compat: diffusers, Compute: w8a16, Octet version: 0.1.0");
 }
