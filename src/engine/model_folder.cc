@@ -199,6 +199,7 @@ ModelDefaults ModelFolder::defaults(const MmditConfig& mmdit) const {
   const ChosenPreset chosen = preset(mmdit);
   d.steps = chosen.steps;
   d.guidance = chosen.guidance;
+  d.schedule = chosen.schedule;
   const json::Value scheduler = read_config(*files_, "scheduler/scheduler_config.json");
   const double shift = number_or(scheduler, "shift", 3.0, {0.1, 100}, "scheduler_config.json");
   const json::Value transformer = read_config(*files_, "transformer/config.json");
@@ -214,13 +215,13 @@ ModelDefaults ModelFolder::defaults(const MmditConfig& mmdit) const {
     d.steps = whole("steps", d.steps, 1000);
     d.guidance = static_cast<float>(
         number_or(own, "guidance", static_cast<double>(d.guidance), {0, 100}, file));
+    d.schedule = json::string_or(own, "schedule", d.schedule, file);
   }
   d.shift = static_cast<float>(number_or(own, "shift", shift, {0.1, 100}, file));
   d.width = whole("width", 8 * sample, 1 << 14);
   d.height = whole("height", 8 * sample, 1 << 14);
   d.t5_length = whole("t5_length", d.t5_length, 512);
   d.sampler = json::string_or(own, "sampler", d.sampler, file);
-  d.schedule = json::string_or(own, "schedule", d.schedule, file);
   return d;
 }
 

@@ -19,6 +19,7 @@ struct ChosenPreset {
   std::string why;
   int steps = 0;
   float guidance = 0;
+  const char* schedule = "normal";  // of all that were published
 };
 
 /// `titles`: names and titles found with the model, in any case.

@@ -10,6 +10,7 @@
 #include "octet/inspect.h"
 #include "octet/lock.h"
 #include "support/errors.h"
+#include "support/gguf_bytes.h"
 #include "support/temp_folder.h"
 #include "support/tiny_pipeline.h"
 #include "text/clip_bpe.h"
@@ -295,6 +296,78 @@ TEST(Layouts, Fp8InSingleFiles) {
                                      test::prefixed(layouts[i], "model.diffusion_model."), vae)));
     EXPECT_EQ(picture_of(options), expected()) << "layout " << i;
   }
+}
+
+/// T5 under llama.cpp's names.
+TensorMap llama_t5(const TensorMap& t5) {
+  const std::pair<const char*, const char*> parts[] = {
+      {"layer.0.SelfAttention.relative_attention_bias", "attn_rel_b"},
+      {"layer.0.SelfAttention.q", "attn_q"},
+      {"layer.0.SelfAttention.k", "attn_k"},
+      {"layer.0.SelfAttention.v", "attn_v"},
+      {"layer.0.SelfAttention.o", "attn_o"},
+      {"layer.0.layer_norm", "attn_norm"},
+      {"layer.1.layer_norm", "ffn_norm"},
+      {"layer.1.DenseReluDense.wi_0", "ffn_gate"},
+      {"layer.1.DenseReluDense.wi_1", "ffn_up"},
+      {"layer.1.DenseReluDense.wo", "ffn_down"}};
+  TensorMap result;
+  for (const auto& [old, tensor] : t5) {
+    std::string name = old;
+    if (name == "shared.weight") name = "token_embd.weight";
+    if (name == "encoder.final_layer_norm.weight") name = "enc.output_norm.weight";
+    if (name.starts_with("encoder.block.")) name.replace(0, 14, "enc.blk.");
+    for (const auto& [from, to] : parts) {
+      const std::size_t at = name.find(from);
+      if (at != std::string::npos) name.replace(at, std::string(from).size(), to);
+    }
+    result[name] = tensor;
+  }
+  return result;
+}
+
+// GGUF transformer and T5 beside safetensors of the rest, in both spellings of its names.
+TEST(Layouts, Gguf) {
+  const test::TempFolder folder;
+  EngineOptions options;
+  options.parts.t5_tokenizer = folder.write(
+      "spiece.model", bytes_of(test::tiny_tokenizer("tokenizer_3").contents.at("spiece.model")));
+  options.parts.vae = folder.write(
+      "vae.safetensors", test::safetensors_of(test::latent_diffusion_vae(model().vae, kLevels)));
+  options.parts.clip_l = folder.write("l.safetensors", test::safetensors_of(model().clip_l));
+  options.parts.clip_g = folder.write("g.safetensors", test::safetensors_of(model().clip_g));
+  options.parts.t5 = folder.write("t5.gguf", test::gguf_file(llama_t5(model().t5)));
+  for (const char* prefix : {"", "model.diffusion_model."}) {
+    options.model = folder.write("m.gguf", test::gguf_file(test::prefixed(single_file(), prefix)));
+    EXPECT_EQ(picture_of(options), expected()) << prefix;
+  }
+  const ModelInspection i = inspect_model(options);
+  EXPECT_EQ(i.problems, std::vector<std::string>{});
+  EXPECT_EQ(i.model.components[0].stored, "Q8_0") << "the blocks are exact";
+}
+
+// FP8 without scales that uses the whole range: a plain cast only if the user says so.
+TEST(Layouts, Fp8SchemeOfWhatSaysNothing) {
+  TensorMap stripped = model().mmdit;
+  const std::string layer = "transformer_blocks.0.attn.to_out.0.weight";
+  stripped[layer] =
+      test::tensor_of(stripped[layer].dims,
+                      std::vector<float>(stripped[layer].data.size() / 4, 448), DType::kF8E4M3);
+  const test::TempFolder folder;
+  for (const auto& [name, bytes] : folder_with(test::safetensors_of(stripped))) {
+    folder.write(name, bytes);
+  }
+  EngineOptions options{.model = folder.path()};
+  expect_error(Code::kModelMismatch, "--fp8-scheme plain", [&] { (void)picture_of(options); });
+  options.fp8_scheme = "plain";
+  EXPECT_NE(picture_of(options), expected());
+  options.fp8_scheme = "scaled";
+  expect_error(Code::kInvalidArgument, "fp8-scheme: expected auto or plain, found scaled",
+               [&] { (void)picture_of(options); });
+  const ModelInspection i = inspect_model({.model = folder.path()});
+  EXPECT_EQ(i.problems, std::vector<std::string>{});
+  ASSERT_EQ(i.notes.size(), 1u) << "headers do not tell";
+  EXPECT_NE(i.notes[0].find("Decided at load"), std::string::npos) << i.notes[0];
 }
 
 // What inspect says of files: each counted once, and the names that loading found.
