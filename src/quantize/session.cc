@@ -10,7 +10,6 @@
 #include "engine/find_model.h"
 #include "engine/locking.h"
 #include "quantize/calibration.h"
-#include "quantize/comfy_twin.h"
 #include "quantize/fp8_file.h"
 #include "quantize/fp8_weight.h"
 #include "quantize/gate.h"
@@ -173,22 +172,12 @@ class Session {
     file.write({{"format", "pt"}}, progress);
     report_.file = o_.out;
     report_.file_bytes = file.bytes();
-    judge_written(pending);
+    judge(pending.readable_name());
     finish_report();
     if (!report_.failures.empty() && !o_.accept_quality_loss) return;
     file.replace({{"format", "pt"}, {kMetadataKey, report_.json}});
     pending.commit();
     report_.written = true;
-  }
-
-  // The loader knows ComfyUI's values, but not its names: these are read back under the source's.
-  void judge_written(const PendingFile& pending) {
-    if (o_.layout == Fp8Layout::kDiffusers) return judge(pending.readable_name());
-    PendingFile renamed(o_.out);
-    Fp8File twin(renamed, comfy_twin(open_tensor_file(open_file(pending.readable_name())), source_),
-                 0);
-    twin.write({{"format", "pt"}}, [](int, int) {});
-    judge(renamed.readable_name());
   }
 
   // Bytes that the report may take in the file's header: a line of it has some 300.

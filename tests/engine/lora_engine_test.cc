@@ -34,8 +34,8 @@ class LoraEngine : public testing::TestWithParam<bool> {
     return folder_.write(name + ".safetensors", test::safetensors_of(tensors));
   }
   std::vector<std::uint8_t> picture(const std::vector<LoraOption>& loras, int threads = 1) {
-    Engine engine({.model = folder_.path() + "/m", .device = "cpu", .threads = threads,
-                   .loras = loras});
+    Engine engine(
+        {.model = folder_.path() + "/m", .device = "cpu", .threads = threads, .loras = loras});
     info_ = engine.model();
     return engine.generate({.prompt = "a red apple", .steps = 2, .seed = 5}, {}).pictures[0].rgb;
   }
@@ -55,12 +55,14 @@ TEST_P(LoraEngine, SeveralWithWeightsOfTheirOwn) {
   EXPECT_EQ(info_.lora_merges[0].stored, GetParam() ? "F8_E4M3" : "F16");
   EXPECT_LT(info_.lora_merges[0].rounding, GetParam() ? 0.1 : 1e-3);
   EXPECT_NE(info_.digest, digest);
-  EXPECT_EQ(info_.components[0].stored, GetParam() ? "F8_E4M3" : "F16") << "weights keep their type";
+  EXPECT_EQ(info_.components[0].stored, GetParam() ? "F8_E4M3" : "F16")
+      << "weights keep their type";
   EXPECT_NE(both, plain);
   EXPECT_NE(both, picture({{.path = first_, .weight = 0.8f}}));
   EXPECT_NE(both, picture({{.path = second_, .weight = -1.5f}}));
   EXPECT_NE(both, picture({{.path = first_, .weight = 0.4f}, {.path = second_, .weight = -1.5f}}));
-  EXPECT_EQ(both, picture({{.path = first_, .weight = 0.8f}, {.path = second_, .weight = -1.5f}}, 2))
+  EXPECT_EQ(both,
+            picture({{.path = first_, .weight = 0.8f}, {.path = second_, .weight = -1.5f}}, 2))
       << "the number of threads does not matter";
   EXPECT_EQ(picture({{.path = first_, .weight = 0}}), plain);
 }
@@ -75,9 +77,8 @@ TEST_P(LoraEngine, WhatTheModelLacksIsNamed) {
                [&] { (void)picture({{.path = write("key", tensors)}}); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Weights, LoraEngine, testing::Bool(), [](const auto& fp8) {
-  return fp8.param ? "Fp8" : "F16";
-});
+INSTANTIATE_TEST_SUITE_P(Weights, LoraEngine, testing::Bool(),
+                         [](const auto& fp8) { return fp8.param ? "Fp8" : "F16"; });
 
 }  // namespace
 }  // namespace octet

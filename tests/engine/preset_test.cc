@@ -36,7 +36,8 @@ TEST(Preset, LargeUnlessSomethingSaysTurbo) {
   expect_settings(load(large, "large"), 40, 4.5f, "sd3.5-large (asked for)");
   expect_settings(load(large, "large-turbo"), 4, 1, "sd3.5-large-turbo (asked for)");
   Files turbo = large;
-  turbo["model_index.json"] = bytes_of(R"({"_name_or_path": "x/stable-diffusion-3.5-large-Turbo"})");
+  turbo["model_index.json"] =
+      bytes_of(R"({"_name_or_path": "x/stable-diffusion-3.5-large-Turbo"})");
   const char* told = "sd3.5-large-turbo (the model's name or title says turbo)";
   expect_settings(load(turbo), 4, 1, told);
   expect_settings(load(turbo, "large"), 40, 4.5f, "sd3.5-large (asked for)");
