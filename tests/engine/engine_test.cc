@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "support/errors.h"
 #include "support/temp_folder.h"
 #include "support/tiny_pipeline.h"
@@ -55,6 +57,24 @@ TEST_F(OnDisk, SaysHowFarTheReadingIs) {
             .reading = [&](std::uint64_t, std::uint64_t) { return ++calls < 3; }});
   });
   EXPECT_EQ(calls, 3);
+}
+
+// Mapped memory would end the process here.
+TEST_F(OnDisk, AFileThatIsTruncatedWhileItIsLoadedIsAnError) {
+  const std::string file = "transformer/diffusion_pytorch_model.safetensors";
+  const std::string path = folder_.path() + "/" + file;
+  const auto size = std::filesystem::file_size(path);
+  for (const std::uintmax_t left : {size / 2, size / 2 + 1, std::uintmax_t{0}}) {
+    folder_.write(file, test::tiny_folder({}).at(file));
+    const auto cut = [&](std::uint64_t, std::uint64_t) {
+      std::filesystem::resize_file(path, left);
+      return true;
+    };
+    expect_error(Code::kIo, path + ": file became shorter while it was read",
+                 [&] { Engine({.model = folder_.path(), .threads = 2, .reading = cut}); });
+  }
+  folder_.write(file, test::tiny_folder({}).at(file));
+  EXPECT_NO_THROW(Engine({.model = folder_.path()}));
 }
 
 TEST_F(OnDisk, AnErrorLeavesTheEngineUsable) {
