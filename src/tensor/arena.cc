@@ -28,8 +28,8 @@ Buffer allocate_host(std::size_t size) {
   constexpr std::size_t kLine = 64, kHugePage = std::size_t{2} << 20;
   const bool huge = size >= kHugePage;
   const std::size_t rounded = (std::max<std::size_t>(size, 1) + kLine - 1) / kLine * kLine;
-  void* data = rounded < size ? nullptr : std::aligned_alloc(huge ? kHugePage : kLine, rounded);
-  if (data == nullptr) {
+  void* data = nullptr;
+  if (rounded < size || ::posix_memalign(&data, huge ? kHugePage : kLine, rounded) != 0) {
     throw Error(Code::kOutOfMemory, format("host memory: %zu bytes could not be allocated", size));
   }
   // Half of the time of loading gigabytes went into 4 KiB page faults. A hint: it may fail.

@@ -42,8 +42,8 @@ TEST(Buffer, AssignmentFreesTheOldMemory) {
 }
 
 TEST(Buffer, HostMemoryIsAlignedAndUsable) {
-  for (const std::size_t size :
-       {std::size_t{0}, std::size_t{1}, std::size_t{65}, std::size_t{4096}}) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{65}, std::size_t{4096},
+                                 (std::size_t{2} << 20) - 1, (std::size_t{2} << 20) + 1}) {
     const Buffer b = allocate_host(size);
     EXPECT_EQ(b.size(), size);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(b.data()) % 64, 0u);
