@@ -208,6 +208,9 @@ TEST(Safetensors, NamesThatCannotBe) {
   EXPECT_NO_THROW((void)open_bytes(safetensors_with_header(named(std::string(512, 'n')), 0)));
   expect_refusal("longer than 512 bytes", named(std::string(513, 'n')));
   expect_refusal("a NUL in the name", named("a\\u0000b"));
+  for (const char* bytes : {"\xff", "\xc0\x80", "\xed\xa0\x80", "a\xc3"}) {
+    expect_refusal("not valid JSON", named(bytes));  // no UTF-8
+  }
   EXPECT_NO_THROW((void)open_bytes(safetensors_with_header(named(""), 0)));
 }
 
