@@ -13,9 +13,14 @@ constexpr std::size_t kOldest = 130000, kBeyond = 140000;  // the major version 
 }  // namespace
 
 CublasLt::CublasLt() : library({"libcublasLt.so.13"}, kRemedy) {
+  library.get(get_version, "cublasLtGetVersion");
+  version = get_version();
+  if (version < kOldest || version >= kBeyond) {
+    throw Error(Code::kDevice, format("cuda: %s: expected cuBLASLt 13, found version %zu; %s",
+                                      library.path().c_str(), version, kRemedy));
+  }
   library.get(create, "cublasLtCreate");
   library.get(destroy, "cublasLtDestroy");
-  library.get(get_version, "cublasLtGetVersion");
   library.get(status_string, "cublasLtGetStatusString");
   library.get(matmul, "cublasLtMatmul");
   library.get(desc_create, "cublasLtMatmulDescCreate");
@@ -29,11 +34,6 @@ CublasLt::CublasLt() : library({"libcublasLt.so.13"}, kRemedy) {
   library.get(preference_set, "cublasLtMatmulPreferenceSetAttribute");
   library.get(heuristic, "cublasLtMatmulAlgoGetHeuristic");
   library.get(algo_check, "cublasLtMatmulAlgoCheck");
-  version = get_version();
-  if (version < kOldest || version >= kBeyond) {
-    throw Error(Code::kDevice, format("cuda: %s: expected cuBLASLt 13, found version %zu; %s",
-                                      library.path().c_str(), version, kRemedy));
-  }
   check(create(&handle), "cublasLtCreate");
 }
 

@@ -29,7 +29,8 @@ std::vector<std::string> folders() {
 
 }  // namespace
 
-SharedLibrary::SharedLibrary(const std::vector<std::string>& names, const std::string& remedy) {
+SharedLibrary::SharedLibrary(const std::vector<std::string>& names, const std::string& remedy)
+    : remedy_(remedy) {
   std::string tried;
   for (const std::string& folder : folders()) {
     for (const std::string& name : names) {
@@ -48,8 +49,8 @@ SharedLibrary::SharedLibrary(const std::vector<std::string>& names, const std::s
 void* SharedLibrary::find(const char* symbol) const {
   void* address = dlsym(handle_, symbol);
   if (address != nullptr) return address;
-  throw Error(Code::kDevice,
-              format("cuda: %s: expected the function %s, found none", path_.c_str(), symbol));
+  throw Error(Code::kDevice, format("cuda: %s: expected the function %s, found none; %s",
+                                    path_.c_str(), symbol, remedy_.c_str()));
 }
 
 }  // namespace octet::cuda

@@ -26,7 +26,7 @@ class SharedLibrary {
   [[nodiscard]] void* find(const char* symbol) const;
 
   void* handle_ = nullptr;
-  std::string path_;
+  std::string path_, remedy_;
 };
 
 }  // namespace octet::cuda

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -68,9 +69,12 @@ class DeviceArray {
 struct Case {
   std::int64_t batch = 1, heads = 1;
   std::int64_t first = 0, rest = 0;  // queries of the two outputs
-  std::int64_t keys = 0;             // of which the queries are the first
+  std::int64_t keys = 0;             // the first tokens; the queries are the first tokens too
   float size = 1;                    // of queries
   std::int64_t spike = -1;           // this key is much longer than the others
+
+  // Of one batch: more than keys where there are more queries.
+  [[nodiscard]] std::int64_t tokens() const { return std::max(first + rest, keys); }
 };
 
 std::vector<Bf16> random_bf16(std::int64_t count, unsigned seed) {
@@ -84,9 +88,9 @@ std::vector<Bf16> random_bf16(std::int64_t count, unsigned seed) {
 // q, k and v of one product, as the model has them.
 std::vector<Bf16> joint_input(const Case& c) {
   const std::int64_t width = c.heads * kHead;
-  std::vector<Bf16> qkv = random_bf16(c.batch * c.keys * 3 * width, 7);
-  for (std::int64_t token = 0; token < c.batch * c.keys; ++token) {
-    const bool spike = token % c.keys == c.spike;
+  std::vector<Bf16> qkv = random_bf16(c.batch * c.tokens() * 3 * width, 7);
+  for (std::int64_t token = 0; token < c.batch * c.tokens(); ++token) {
+    const bool spike = token % c.tokens() == c.spike;
     for (std::int64_t i = 0; i < 2 * width; ++i) {
       const float by = i < width ? c.size : spike ? 40.0f : 1.0f;
       Bf16& x = qkv[static_cast<std::size_t>(token * 3 * width + i)];
@@ -158,7 +162,7 @@ TEST_P(Attention, EqualsTheFormula) {
   const Output rest(c, c.rest);
   const auto part = [&](std::int64_t i) {
     return cuda::AttentionInput{.data = qkv.data() + i * width,
-                                .batch_stride = c.keys * 3 * width,
+                                .batch_stride = c.tokens() * 3 * width,
                                 .token_stride = 3 * width,
                                 .head_stride = kHead};
   };
