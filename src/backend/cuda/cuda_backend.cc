@@ -45,14 +45,17 @@ int checked_device(int device) {
 
 }  // namespace
 
+void require_hopper(const char* gpu, int major, int minor) {
+  if (major == kMajor && minor == kMinor) return;
+  throw Error(Code::kDevice,
+              format("device: %s: expected a GPU of compute capability %d.%d (Hopper), for which "
+                     "this program has kernels, found %d.%d; use --device cpu",
+                     gpu, kMajor, kMinor, major, minor));
+}
+
 CudaBackend::CudaBackend(const CudaOptions& options) : device_(checked_device(options.device)) {
   check(cudaGetDeviceProperties(&properties_, device_), "cudaGetDeviceProperties");
-  if (properties_.major != kMajor || properties_.minor != kMinor) {
-    throw Error(Code::kDevice,
-                format("device: %s: expected a GPU of compute capability %d.%d (Hopper), for which "
-                       "this program has kernels, found %d.%d; use --device cpu",
-                       properties_.name, kMajor, kMinor, properties_.major, properties_.minor));
-  }
+  require_hopper(properties_.name, properties_.major, properties_.minor);
   select_device();
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a CUDA stream");
   try {

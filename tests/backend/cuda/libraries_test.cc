@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "backend/cuda/cublaslt.h"
 #include "backend/cuda/cuda_backend.h"
@@ -59,6 +60,16 @@ TEST(CudaLibraries, driver_old) {
   const std::string text = refusal([] { (void)make_cuda_backend(); });
   EXPECT_SAYS(text, "the driver supports CUDA 11.8, expected 13.0 or newer; update it");
   EXPECT_SAYS(text, "--device cpu");
+}
+
+TEST(CudaLibraries, OtherArchitecturesAreRefused) {
+  cuda::require_hopper("NVIDIA H200", 9, 0);
+  for (const auto& c : {std::pair{8, 0}, {8, 9}, {9, 1}, {10, 0}, {12, 0}}) {
+    const std::string text = refusal([&] { cuda::require_hopper("GPU", c.first, c.second); });
+    EXPECT_SAYS(text, "GPU: expected a GPU of compute capability 9.0");
+    EXPECT_SAYS(text, "found " + std::to_string(c.first) + "." + std::to_string(c.second));
+    EXPECT_SAYS(text, "--device cpu");
+  }
 }
 
 }  // namespace
