@@ -15,6 +15,12 @@ struct ComponentPrefix {
 };
 [[nodiscard]] std::span<const ComponentPrefix> component_prefixes();
 
+/// Whether a tensor's name begins so.
+[[nodiscard]] bool has_name(const TensorFile& file, const std::string& start);
+/// In files with prefixes every tensor lies under one of them, or is known to be of no use; throws
+/// Error(kModelMismatch) naming those that do not.
+void check_all_known(const TensorFiles& files);
+
 /// The prefix of a component's tensors in `files`; empty where they have none.
 [[nodiscard]] std::string prefix_in(const TensorFiles& files, const std::string& component);
 

@@ -130,6 +130,7 @@ WeightReader ModelFolder::open(const std::string& component, const std::string& 
   const std::string index =
       find_shard_index(*files_, component + "/" + stem_of(component), variant);
   if (!index.empty()) check_shard_index(*files_, index, it->second, opened);
+  check_all_known(opened);
   ComponentSpec spec{.name = component,
                      .family = family_of(component),
                      .prefix = prefix_in(opened, component),

@@ -36,24 +36,9 @@ constexpr ComponentPrefix kMarks[] = {
     {"transformer.resblocks.", "clip"}, {"encoder.layers.", "clip"},
 };
 
-// Tensors beside the components that no engine needs, with the reason.
-constexpr std::pair<const char*, const char*> kIgnored[] = {
-    {"text_encoders.clip_l.logit_scale", "contrastive training only"},
-    {"text_encoders.clip_g.logit_scale", "contrastive training only"},
-    {"text_encoders.t5xxl.logit_scale", "never used"},
-    {"model_sampling.", "the schedule is computed"},
-    {"model_ema.", "training only"},
-    {"loss.", "training only"},
-};
-
 constexpr const char* kT5TokenizerHelp =
     "give --t5-tokenizer FILE, the spiece.model or tokenizer.json of google/t5-v1_1-xxl (the same "
     "file lies in tokenizer_3/ of every diffusers folder of SD3)";
-
-bool has_name(const TensorFile& file, const std::string& start) {
-  const auto it = file.tensors().lower_bound(start);
-  return it != file.tensors().end() && it->first.starts_with(start);
-}
 
 std::shared_ptr<const TensorFile> open_checked(const std::string& path) {
   if (is_pickle_name(path)) refuse_pickle(path);
@@ -74,31 +59,6 @@ std::vector<std::string> components_of(const TensorFile& file) {
   return found;
 }
 
-/// Every tensor of a file with prefixes lies under one of them.
-void check_all_known(const TensorFile& file) {
-  const auto used = [&](const ComponentPrefix& p) { return has_name(file, p.prefix); };
-  const std::span<const ComponentPrefix> prefixes = component_prefixes();
-  if (std::none_of(prefixes.begin(), prefixes.end(), used)) return;
-  std::vector<std::string> unknown;
-  for (const auto& entry : file.tensors()) {
-    const std::string& name = entry.first;
-    const auto starts = [&](const auto& row) { return name.starts_with(row.prefix); };
-    const auto ignored = [&](const auto& row) { return name.starts_with(row.first); };
-    if (std::none_of(prefixes.begin(), prefixes.end(), starts) &&
-        std::none_of(std::begin(kIgnored), std::end(kIgnored), ignored)) {
-      unknown.push_back(name);
-    }
-  }
-  if (unknown.empty()) return;
-  std::string text =
-      format("%s: %zu tensors of no component (", file.name().c_str(), unknown.size());
-  for (std::size_t i = 0; i < unknown.size() && i < 5; ++i) {
-    text += (i == 0 ? "" : ", ") + excerpt(unknown[i]);
-  }
-  throw Error(Code::kModelMismatch,
-              text + (unknown.size() > 5 ? format(" and %zu more)", unknown.size() - 5) : ")"));
-}
-
 // Columns of the token table; 0 where there is none.
 std::int64_t clip_width(const TensorFile& file) {
   for (const char* name : {"text_model.embeddings.token_embedding.weight",
@@ -113,7 +73,7 @@ class SingleFiles final : public FileSet {
  public:
   explicit SingleFiles(const EngineOptions& options) : location_(options.model) {
     const auto main = open_checked(options.model);
-    check_all_known(*main);
+    check_all_known({main});
     const std::vector<std::string> held = components_of(*main);
     if (std::find(held.begin(), held.end(), "transformer") == held.end()) {
       throw Error(
