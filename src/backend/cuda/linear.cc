@@ -142,7 +142,9 @@ bool CudaBackend::tuned_linear(const LinearArgs& a, const PackedCudaWeight& w) {
                    .w = w.codes,
                    .dst = direct.dst.data.data,
                    .addend = direct.residual.data,
-                   .bias = compute == Compute::kF32 ? static_cast<const void*>(w.bias) : w.bias16,
+                   .bias = shape.dst == DType::kF32 && !is_fp8(shape.x)
+                               ? static_cast<const void*>(w.bias)
+                               : w.bias16,
                    .x_scale = a.x.scale.as<const float>(),
                    .w_scale = w.row_scale,
                    .alpha = 1};

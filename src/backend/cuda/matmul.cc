@@ -71,8 +71,7 @@ struct Matmul::Plan {
     set(CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue_of(s));
     if (s.bias) {
-      const cudaDataType bias =
-          s.dst == DType::kF32 && s.x == DType::kF32 ? CUDA_R_32F : CUDA_R_16BF;
+      const cudaDataType bias = s.dst == DType::kF32 && !is_fp8(s.x) ? CUDA_R_32F : CUDA_R_16BF;
       set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, static_cast<std::int32_t>(bias));
     }
     if (is_fp8(s.x)) set(CUBLASLT_MATMUL_DESC_FAST_ACCUM, std::int8_t{1});

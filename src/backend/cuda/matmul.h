@@ -40,7 +40,7 @@ struct MatmulOperands {
   const void* w = nullptr;
   void* dst = nullptr;
   const void* addend = nullptr;  // may be dst
-  const void* bias = nullptr;    // BF16; FP32 where the whole product is FP32
+  const void* bias = nullptr;    // FP32 where dst is FP32 and x not FP8, else BF16
   const float* x_scale = nullptr;
   const float* w_scale = nullptr;
   float alpha = 1;
