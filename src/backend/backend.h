@@ -45,6 +45,8 @@ class Backend : public Ops {
   virtual void upload(const Tensor& dst, std::span<const std::byte> src) = 0;
   /// Device to host; waits for the work queued before it.
   virtual void download(std::span<std::byte> dst, const Tensor& src) = 0;
+  /// Whether `t`, dense FP32, holds neither NaN nor infinity; waits like download.
+  [[nodiscard]] virtual bool all_finite(const Tensor& t);
   /// Converts, packs and uploads a linear or convolution weight, once, at load. A weight that is
   /// not FP8 computes as kBF16 when kW8A16 or kFP8 is asked for: Weight::compute says what it got.
   [[nodiscard]] virtual Weight prepare(const HostWeight& weight, Compute compute) = 0;

@@ -33,45 +33,56 @@ Tokens t5_row(const T5Tokenizer& tokenizer, const std::string& prompt, const Con
                .field = field});
 }
 
-// Ids on the device, checked against the embedding table they index.
-Tensor upload_ids(Ctx ctx, const Tokens& tokens, std::int64_t vocabulary, const char* encoder) {
-  for (const std::int32_t id : tokens.ids) {
+// Rows of ids of equal length on the device, checked against the embedding table they index.
+Tensor upload_ids(Ctx ctx, std::span<const Tokens* const> prompts, std::int64_t vocabulary,
+                  const char* encoder) {
+  std::vector<std::int32_t> all;
+  for (const Tokens* tokens : prompts)
+    all.insert(all.end(), tokens->ids.begin(), tokens->ids.end());
+  for (const std::int32_t id : all) {
     if (id >= 0 && id < vocabulary) continue;
     throw Error(Code::kModelMismatch,
                 format("%s: expected token ids below %lld (rows of its embedding), found %d",
                        encoder, static_cast<long long>(vocabulary), id));
   }
+  const auto batch = static_cast<std::int64_t>(prompts.size());
   const Tensor ids =
-      ctx.arena.tensor(DType::kI32, {1, static_cast<std::int64_t>(tokens.ids.size())});
-  ctx.backend.upload(ids, std::as_bytes(std::span(tokens.ids)));
+      ctx.arena.tensor(DType::kI32, {batch, static_cast<std::int64_t>(all.size()) / batch});
+  ctx.backend.upload(ids, std::as_bytes(std::span(all)));
   return ids;
 }
 
 struct ClipTarget {
-  Tensor rows;    // [1, L, width], a slice of the conditioning
-  Tensor pooled;  // [1, width]
+  Tensor rows;    // [B, L, width], a slice of the conditioning
+  Tensor pooled;  // [B, width]
 };
 
-void encode_clip(Ctx ctx, const ClipTextEncoder& encoder, std::int32_t eos, const Tokens& tokens,
-                 const ClipTarget& target) {
+void encode_clip(Ctx ctx, const ClipTextEncoder& encoder, std::int32_t eos,
+                 std::span<const Tokens* const> prompts, const ClipTarget& target) {
   const Arena::Scope scope(ctx.arena);
-  const Tensor ids = upload_ids(ctx, tokens, encoder.vocabulary(), "CLIP text encoder");
-  const auto end = std::find(tokens.ids.begin(), tokens.ids.end(), eos) - tokens.ids.begin();
-  const std::int64_t position = std::min<std::int64_t>(end, ids.dim(1) - 1);
-  encoder.forward(ctx, target.rows, target.pooled, ids, std::span(&position, 1));
+  const Tensor ids = upload_ids(ctx, prompts, encoder.vocabulary(), "CLIP text encoder");
+  std::vector<std::int64_t> ends;
+  for (const Tokens* tokens : prompts) {
+    const auto end = std::find(tokens->ids.begin(), tokens->ids.end(), eos) - tokens->ids.begin();
+    ends.push_back(std::min<std::int64_t>(end, ids.dim(1) - 1));
+  }
+  encoder.forward(ctx, target.rows, target.pooled, ids, ends);
 }
 
 // One encoder's columns of the CLIP rows: chunk after chunk; pooled comes from the first.
 void encode_clip_chunks(Ctx ctx, const ClipTextEncoder& encoder, std::int32_t eos,
-                        std::span<const Tokens> chunks, const ClipTarget& target) {
+                        std::span<const std::vector<Tokens>* const> prompts,
+                        const ClipTarget& target) {
   std::int64_t begin = 0;
-  for (const Tokens& chunk : chunks) {
+  for (std::size_t chunk = 0; chunk < prompts.front()->size(); ++chunk) {
     const Arena::Scope scope(ctx.arena);
-    const auto length = static_cast<std::int64_t>(chunk.ids.size());
-    const bool first = begin == 0;
+    std::vector<const Tokens*> rows;
+    for (const std::vector<Tokens>* chunks : prompts) rows.push_back(&(*chunks)[chunk]);
+    const auto length = static_cast<std::int64_t>(rows.front()->ids.size());
     const Tensor pooled =
-        first ? target.pooled : ctx.arena.tensor(DType::kF32, {1, target.pooled.dim(1)});
-    encode_clip(ctx, encoder, eos, chunk,
+        chunk == 0 ? target.pooled
+                   : ctx.arena.tensor(DType::kF32, {target.pooled.dim(0), target.pooled.dim(1)});
+    encode_clip(ctx, encoder, eos, rows,
                 {.rows = slice(target.rows, 1, begin, begin + length), .pooled = pooled});
     begin += length;
   }
@@ -113,27 +124,45 @@ std::int64_t text_rows(const PromptTokens& t) {
   return clip_row_count(t) + t5 + t.zero_rows;
 }
 
-void encode_prompt(Ctx ctx, const TextModels& text, const PromptTokens& tokens, const Tensor& rows,
-                   const Tensor& pooled) {
-  const std::int64_t clip_rows = clip_row_count(tokens);
+bool same_lengths(const PromptTokens& a, const PromptTokens& b) {
+  const auto equal = [](const std::vector<Tokens>& x, const std::vector<Tokens>& y) {
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), [](const Tokens& s, const Tokens& t) {
+      return s.ids.size() == t.ids.size();
+    });
+  };
+  return equal(a.clip_l, b.clip_l) && equal(a.clip_g, b.clip_g) && equal(a.t5, b.t5) &&
+         a.zero_rows == b.zero_rows;
+}
+
+void encode_prompts(Ctx ctx, const TextModels& text, std::span<const PromptTokens> prompts,
+                    const Tensor& rows, const Tensor& pooled) {
+  std::vector<const std::vector<Tokens>*> chunks_l, chunks_g;
+  std::vector<const Tokens*> t5;
+  for (const PromptTokens& p : prompts) {
+    OCTET_CHECK(same_lengths(p, prompts.front()), "prompts of different lengths in one batch");
+    chunks_l.push_back(&p.clip_l);
+    chunks_g.push_back(&p.clip_g);
+    if (!p.t5.empty()) t5.push_back(p.t5.data());
+  }
+  const std::int64_t clip_rows = clip_row_count(prompts.front());
   const std::int64_t l = text.clip_l.width();
   const std::int64_t g = text.clip_g.width();
   const std::int64_t pooled_l = text.clip_l.pooled_width();
   const Tensor clip = slice(rows, 1, 0, clip_rows);
-  encode_clip_chunks(ctx, text.clip_l, text.clip_l_tokenizer.eos_id(), tokens.clip_l,
+  encode_clip_chunks(ctx, text.clip_l, text.clip_l_tokenizer.eos_id(), chunks_l,
                      {.rows = slice(clip, 2, 0, l), .pooled = slice(pooled, 1, 0, pooled_l)});
   encode_clip_chunks(
-      ctx, text.clip_g, text.clip_g_tokenizer.eos_id(), tokens.clip_g,
+      ctx, text.clip_g, text.clip_g_tokenizer.eos_id(), chunks_g,
       {.rows = slice(clip, 2, l, l + g), .pooled = slice(pooled, 1, pooled_l, pooled.dim(1))});
   if (l + g < rows.dim(2)) ops::fill(ctx, {.dst = slice(clip, 2, l + g, rows.dim(2))});
 
   const Tensor rest = slice(rows, 1, clip_rows, rows.dim(1));
-  if (tokens.t5.empty()) {
+  if (t5.empty()) {
     if (rest.dim(1) > 0) ops::fill(ctx, {.dst = rest});
     return;
   }
   const Arena::Scope scope(ctx.arena);
-  const Tensor ids = upload_ids(ctx, tokens.t5[0], text.t5->vocabulary(), "T5 text encoder");
+  const Tensor ids = upload_ids(ctx, t5, text.t5->vocabulary(), "T5 text encoder");
   text.t5->forward(ctx, rest, ids);
 }
 

@@ -9,6 +9,7 @@
 // becomes several CLIP chunks (ComfyUI) or is cut.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,13 @@ struct PromptTokens {
 /// Text rows that these tokens give.
 [[nodiscard]] std::int64_t text_rows(const PromptTokens& tokens);
 
-/// rows FP32 [1, text_rows, text_width], pooled FP32 [1, pooled_width], both allocated by the
-/// caller and written completely.
-void encode_prompt(Ctx ctx, const TextModels& text, const PromptTokens& tokens, const Tensor& rows,
-                   const Tensor& pooled);
+/// Whether every encoder sees equally many tokens, so that both prompts fit one batch.
+[[nodiscard]] bool same_lengths(const PromptTokens& a, const PromptTokens& b);
+
+/// One pass over the encoders' weights for B prompts of the same lengths. rows FP32
+/// [B, text_rows, text_width], pooled FP32 [B, pooled_width], both allocated by the caller and
+/// written completely.
+void encode_prompts(Ctx ctx, const TextModels& text, std::span<const PromptTokens> prompts,
+                    const Tensor& rows, const Tensor& pooled);
 
 }  // namespace octet

@@ -11,6 +11,7 @@ namespace octet {
 namespace {
 
 bool is_finite(Ctx ctx, const Tensor& t) {
+  if (t.dtype == DType::kF32) return ctx.backend.all_finite(t);
   std::vector<std::byte> bytes(t.bytes());
   ctx.backend.download(bytes, t);
   std::vector<float> values(static_cast<std::size_t>(t.numel()));

@@ -51,8 +51,10 @@ class Generation {
   GenerateResult run() {
     const Arena::Scope scope(ctx_.arena);
     const Guidance guidance = make_guidance();
+    const Timer timer;
     encode_text(guidance.uses_uncond());
-    const Tensor latents = draw_noise();
+    const Tensor latents = draw_noise();  // while a device is at work on the text
+    check_text(timer);
     denoise(latents, guidance);
     decode(latents);
     result_.activation_peak_bytes = ctx_.arena.peak();
@@ -73,31 +75,52 @@ class Generation {
     if (hooks_.dump) hooks_.dump(name, download(ctx_, t));
   }
 
-  EncodedPrompt encode(const std::string& prompt, const std::string& field) {
-    const PromptTokens tokens = tokenize_prompt(
-        m_.text, prompt, {.compat = request_.compat, .t5_length = settings_.t5_length}, field,
-        result_.warnings);
+  PromptTokens tokenize(const std::string& prompt, const std::string& field) {
+    return tokenize_prompt(m_.text, prompt,
+                           {.compat = request_.compat, .t5_length = settings_.t5_length}, field,
+                           result_.warnings);
+  }
+
+  // Hands the prompts to the encoders, in one batch if their lengths agree.
+  std::vector<EncodedPrompt> encode(std::span<const PromptTokens> prompts) {
+    const auto count = static_cast<std::int64_t>(prompts.size());
+    if (count == 2 && !same_lengths(prompts[0], prompts[1])) {
+      return {encode(prompts.first(1)).front(), encode(prompts.last(1)).front()};
+    }
     const MmditConfig& c = m_.mmdit.config();
-    const EncodedPrompt encoded{
-        .text = ctx_.arena.tensor(DType::kF32, {1, text_rows(tokens), c.text_width}),
-        .pooled = ctx_.arena.tensor(DType::kF32, {1, c.pooled_width})};
-    const auto run = [&](Ctx ctx) {
-      encode_prompt(ctx, m_.text, tokens, encoded.text, encoded.pooled);
-    };
-    run(ctx_);
-    require_finite(ctx_, {encoded.text, encoded.pooled}, "text encoders, " + field, run);
-    return encoded;
+    const EncodedPrompt all{
+        .text = ctx_.arena.tensor(DType::kF32, {count, text_rows(prompts[0]), c.text_width}),
+        .pooled = ctx_.arena.tensor(DType::kF32, {count, c.pooled_width})};
+    encode_prompts(ctx_, m_.text, prompts, all.text, all.pooled);
+    std::vector<EncodedPrompt> each;
+    for (std::int64_t i = 0; i < count; ++i) {
+      each.push_back(
+          {.text = slice(all.text, 0, i, i + 1), .pooled = slice(all.pooled, 0, i, i + 1)});
+    }
+    return each;
   }
 
   void encode_text(bool with_negative) {
-    const Timer timer;
-    cond_ = encode(request_.prompt, "prompt");
+    tokens_ = {tokenize(request_.prompt, "prompt")};
+    if (with_negative) tokens_.push_back(tokenize(request_.negative_prompt, "negative prompt"));
+    const std::vector<EncodedPrompt> encoded = encode(tokens_);
+    cond_ = encoded.front();
     dump("prompt_embeds", cond_.text);
     dump("pooled_prompt_embeds", cond_.pooled);
-    if (with_negative) {
-      uncond_ = encode(request_.negative_prompt, "negative prompt");
-      dump("negative_prompt_embeds", uncond_.text);
-      dump("negative_pooled_prompt_embeds", uncond_.pooled);
+    if (!with_negative) return;
+    uncond_ = encoded.back();
+    dump("negative_prompt_embeds", uncond_.text);
+    dump("negative_pooled_prompt_embeds", uncond_.pooled);
+  }
+
+  void check_text(const Timer& timer) {
+    for (std::size_t i = 0; i < tokens_.size(); ++i) {
+      const EncodedPrompt& e = i == 0 ? cond_ : uncond_;
+      require_finite(
+          ctx_, {e.text, e.pooled},
+          i == 0 ? "text encoders, prompt" : "text encoders, negative prompt", [&](Ctx ctx) {
+            encode_prompts(ctx, m_.text, std::span(tokens_).subspan(i, 1), e.text, e.pooled);
+          });
     }
     result_.seconds.text = timer.seconds();
     report(hooks_, {.stage = Stage::kText, .step = 1, .steps = 1, .seconds = timer.seconds()});
@@ -220,6 +243,7 @@ class Generation {
   const GenerateRequest& request_;
   const UsedSettings& settings_;
   const GenerateHooks& hooks_;
+  std::vector<PromptTokens> tokens_;  // of the prompt, and of the negative one if it is used
   EncodedPrompt cond_, uncond_;
   GenerateResult result_;
 };

@@ -59,6 +59,7 @@ class ObservingBackend final : public Backend {
   void download(std::span<std::byte> dst, const Tensor& src) override {
     inner_->download(dst, src);
   }
+  [[nodiscard]] bool all_finite(const Tensor& t) override { return inner_->all_finite(t); }
   [[nodiscard]] Weight prepare(const HostWeight& weight, Compute compute) override;
   [[nodiscard]] DType stream_dtype(Compute compute) const override {
     return inner_->stream_dtype(compute);

@@ -25,7 +25,7 @@ class Conditioning : public testing::TestWithParam<bool> {
     Arena arena(backend_.allocate(kNullArenaBytes));
     const Tensor rows = arena.tensor(DType::kF32, {1, text_rows(t), 72});
     const Tensor pooled = arena.tensor(DType::kF32, {1, 56});
-    encode_prompt({backend_, arena}, models_.text, t, rows, pooled);
+    encode_prompts({backend_, arena}, models_.text, {&t, 1}, rows, pooled);
   }
 
   test::RecordingBackend backend_;

@@ -49,6 +49,14 @@ class OnNull : public testing::Test {
     }
     return rows;
   }
+  /// Batch rows of every call of a text encoder in the last run.
+  std::vector<std::int64_t> prompts_encoded() const {
+    std::vector<std::int64_t> rows;
+    for (const test::OpRecord& r : backend_.ops()) {
+      if (r.op == "embed_tokens") rows.push_back(r.dst.dim(0));
+    }
+    return rows;
+  }
   test::RecordingBackend backend_;
   Models models_;
 };
@@ -63,10 +71,19 @@ TEST_F(OnNull, GuidanceRunsBothBranchesInOneBatch) {
 TEST_F(OnNull, WithoutGuidanceTheNegativePromptIsNotTouched) {
   for (const float guidance : {0.0f, 1.0f}) {
     EXPECT_EQ(network_calls({.steps = 3, .guidance = guidance}), (Rows{1, 1, 1}));
-    EXPECT_EQ(backend_.count("relative_position_bias"), 1u) << "one prompt through T5";
+    EXPECT_EQ(prompts_encoded(), (Rows{1, 1, 1})) << "CLIP-L, CLIP-G, T5";
   }
   (void)network_calls({.steps = 3, .guidance = 1.5f});
-  EXPECT_EQ(backend_.count("relative_position_bias"), 2u);
+  EXPECT_EQ(prompts_encoded(), (Rows{2, 2, 2})) << "both prompts in one pass over the weights";
+}
+
+TEST_F(OnNull, PromptsOfUnequalLengthAreEncodedOneAfterTheOther) {
+  std::string prompt;
+  for (int i = 0; i < 120; ++i) prompt += "apple ";
+  (void)network_calls({.prompt = prompt, .steps = 1, .compat = Compat::kComfyUi});
+  const Rows rows = prompts_encoded();
+  EXPECT_GE(rows.size(), 8u) << "chunks of each CLIP and T5, then one each";
+  EXPECT_EQ(rows, Rows(rows.size(), 1));
 }
 
 TEST_F(OnNull, TextsOfUnequalLengthRunOneAfterTheOther) {

@@ -31,6 +31,7 @@ class RecordingBackend final : public Backend {
   [[nodiscard]] Buffer allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void upload(const Tensor&, std::span<const std::byte>) override {}
   void download(std::span<std::byte>, const Tensor&) override {}
+  [[nodiscard]] bool all_finite(const Tensor&) override { return true; }
   void synchronize() override {}
   [[nodiscard]] Weight prepare(const HostWeight& weight, Compute compute) override {
     ++prepared_;

@@ -170,6 +170,19 @@ void CudaBackend::download(std::span<std::byte> dst, const Tensor& src) {
   synchronize();
 }
 
+bool CudaBackend::all_finite(const Tensor& t) {
+  OCTET_CHECK(t.dense() && t.dtype == DType::kF32, "[finite] %s", describe(t).c_str());
+  auto* word = static_cast<unsigned*>(scratch(Slot::kFinite, sizeof(unsigned)));
+  check(cudaMemsetAsync(word, 0, sizeof *word, stream()), "looking for values that are not finite");
+  note_not_finite(stream(), word, t.as<const float>(), t.numel());
+  launched("looking for values that are not finite");
+  unsigned found = 0;
+  check(cudaMemcpyAsync(&found, word, sizeof found, cudaMemcpyDeviceToHost, stream()),
+        "copying from the device");
+  synchronize();
+  return found == 0;
+}
+
 void CudaBackend::synchronize() {
   check(cudaStreamSynchronize(stream()), "waiting for the device");
 }

@@ -25,6 +25,7 @@ enum class Slot : std::uint8_t {
   kAttentionRest,  // and its second one
   kScores,         // attention scores of a few query rows
   kNorm,           // statistics
+  kFinite,         // one word: whether a value was not
   kCount,
 };
 
@@ -44,6 +45,7 @@ class CudaBackend final : public Backend {
   [[nodiscard]] Buffer allocate(std::size_t bytes) override;
   void upload(const Tensor& dst, std::span<const std::byte> src) override;
   void download(std::span<std::byte> dst, const Tensor& src) override;
+  [[nodiscard]] bool all_finite(const Tensor& t) override;
   [[nodiscard]] Weight prepare(const HostWeight& weight, Compute compute) override;
   [[nodiscard]] bool takes_deferred() const override { return true; }
   void upload_deferred(const Tensor& dst, const Deferred& src) override;

@@ -21,6 +21,9 @@ void to_u8(cudaStream_t stream, std::uint8_t* dst, const View& src, bool truncat
 void add(cudaStream_t stream, const View& dst, const View& a, const View& b);
 void scale_shift(cudaStream_t stream, const View& dst, const View& x, float scale, float shift);
 
+/// *word = 1 if one of `count` values is NaN or infinite, else it stays.
+void note_not_finite(cudaStream_t stream, unsigned* word, const float* values, std::int64_t count);
+
 /// dst[i] = table[random_index(seed, i)], elements of 1, 2 or 4 bytes (tensor/random_codes.h).
 struct RandomFill {
   void* dst;

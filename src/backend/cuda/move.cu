@@ -72,6 +72,14 @@ bool vectors_fit(const View& v, std::int64_t unit) {
   return fit;
 }
 
+struct NoteNotFinite {
+  unsigned* word;
+  const float* values;
+  __device__ void operator()(std::int64_t i) const {
+    if (!isfinite(values[i])) *word = 1;
+  }
+};
+
 struct FillElements {
   View dst;
   float value;
@@ -143,6 +151,10 @@ void copy(cudaStream_t stream, const View& dst, const View& src) {
     return launch(stream, count / 8, CopyVectors{dst, src});
   }
   launch(stream, count, CopyElements{dst, src});
+}
+
+void note_not_finite(cudaStream_t stream, unsigned* word, const float* values, std::int64_t count) {
+  launch(stream, count, NoteNotFinite{word, values});
 }
 
 void fill(cudaStream_t stream, const View& dst, float value) {

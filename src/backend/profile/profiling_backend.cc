@@ -25,6 +25,7 @@ class Profiler final : public ProfilingBackend {
     inner_.upload(dst, src);
   }
   void download(std::span<std::byte> dst, const Tensor& src) override { inner_.download(dst, src); }
+  bool all_finite(const Tensor& t) override { return inner_.all_finite(t); }
   Weight prepare(const HostWeight& weight, Compute compute) override {
     return inner_.prepare(weight, compute);
   }
