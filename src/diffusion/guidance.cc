@@ -61,14 +61,4 @@ GuidanceCoefficients Guidance::coefficients(int step) const {
   return {static_cast<float>(1.0 - g), static_cast<float>(g + k), static_cast<float>(-k)};
 }
 
-BatchGuidance gather_guidance(std::span<const GuidanceCoefficients> rows) {
-  BatchGuidance batch;
-  for (const GuidanceCoefficients& row : rows) {
-    batch.uncond.push_back(row.uncond);
-    batch.cond.push_back(row.cond);
-    batch.skipped.push_back(row.skipped);
-  }
-  return batch;
-}
-
 }  // namespace octet

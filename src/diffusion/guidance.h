@@ -5,7 +5,7 @@
 // (skip-layer guidance, 3.5 Medium). Classifier-free guidance (arXiv 2207.12598) is off when
 // g <= 1, as in diffusers; skip-layer guidance needs it on and acts at the steps i with
 // steps * skip_start < i < steps * skip_end. The map is linear, so the sampler needs to know
-// nothing of it: the coefficients of a batch go into ops::linear_combination.
+// nothing of it: the coefficients go into ops::linear_combination.
 //
 // Ownership, thread-safety: values. Errors: Error(kInvalidArgument) naming the option.
 #pragma once
@@ -48,11 +48,5 @@ class Guidance {
   GuidanceOptions options_;
   int steps_;
 };
-
-/// Coefficients of a batch, one entry per row, as LinearTerm coefficients.
-struct BatchGuidance {
-  std::vector<float> uncond, cond, skipped;
-};
-[[nodiscard]] BatchGuidance gather_guidance(std::span<const GuidanceCoefficients> rows);
 
 }  // namespace octet

@@ -67,19 +67,4 @@ void Row::advance() {
   ++step_;
 }
 
-BatchStep gather_step(std::span<const Row* const> rows) {
-  BatchStep batch;
-  for (const Row* row : rows) {
-    const StepCoefficients c = row->coefficients();
-    batch.timestep.push_back(row->timestep());
-    batch.x.push_back(c.x);
-    batch.v.push_back(c.v);
-    batch.previous.push_back(c.previous);
-    batch.one.push_back(1.0f);
-    batch.minus_sigma.push_back(-row->sigma());
-    batch.uses_history = batch.uses_history || row->uses_history();
-  }
-  return batch;
-}
-
 }  // namespace octet

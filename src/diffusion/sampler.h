@@ -4,12 +4,12 @@
 //   x_next = x * c.x + v * c.v + x0_previous * c.previous,   x0 = x - sigma * v,
 // with x the latent, v the (guided) prediction of the network and x0_previous the x0 of the row's
 // step before. Every row of a batch has its own Row, so rows may differ in sigmas, sampler and
-// step and may join or leave between steps. The coefficients of a batch go straight into
+// step and may join or leave between steps. The coefficients go straight into
 // ops::linear_combination:
-//   next_x0 = 1 * x + (-sigma) * v              -> the buffer for history, when any row needs it
+//   next_x0 = 1 * x + (-sigma) * v              -> the buffer for history, when the sampler uses it
 //   x       = c.x * x + c.v * v + c.previous * x0_previous
 //   swap(next_x0, x0_previous)
-// A row without history has c.previous = 0: its x0_previous must hold finite values, zeros say.
+// On the first step c.previous = 0: x0_previous must hold finite values, zeros say.
 //
 // To add a sampler: one function and one row in sampler.cc; the row feeds the command line's help
 // and a convergence test. Thread-safety: values. Errors: Error(kInvalidArgument) from
@@ -69,14 +69,5 @@ class Row {
   std::vector<float> sigmas_;
   int step_ = 0;
 };
-
-/// The coming step of a batch, one entry per row, as LinearTerm coefficients.
-struct BatchStep {
-  std::vector<float> timestep;          // for the network
-  std::vector<float> x, v, previous;    // the step
-  std::vector<float> one, minus_sigma;  // x0 = one * x + minus_sigma * v
-  bool uses_history = false;            // some row wants its x0 kept
-};
-[[nodiscard]] BatchStep gather_step(std::span<const Row* const> rows);
 
 }  // namespace octet

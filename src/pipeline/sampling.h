@@ -1,24 +1,15 @@
-// The denoising loop: from noise to latents.
+// The denoising loop of one request: from noise to latents.
 //
-// Every row of the batch has its own position in its own schedule (diffusion/sampler.h); the
-// network sees all rows at once, conditional and unconditional together when their texts have
-// equal length. Modulation vectors of the whole run are computed before the loop.
+// Its pictures are the tracks of one batch (denoiser.h) and take their steps together. Modulation
+// vectors of the whole run are computed before the loop.
 #pragma once
 
 #include <functional>
 #include <vector>
 
-#include "backend/backend.h"
-#include "diffusion/guidance.h"
-#include "diffusion/sampler.h"
-#include "model/mmdit.h"
+#include "pipeline/denoiser.h"
 
 namespace octet {
-
-/// One prompt, encoded: text FP32 [1, L, text_width], pooled FP32 [1, pooled_width].
-struct EncodedPrompt {
-  Tensor text, pooled;
-};
 
 struct SamplingArgs {
   const Mmdit& mmdit;

@@ -64,14 +64,6 @@ TEST(Guidance, OffAtOneAndBelow) {
   EXPECT_FALSE(Guidance({.scale = 7}, 24, 28).uses_skipped());
 }
 
-TEST(Guidance, GatherKeepsTheOrderOfRows) {
-  const GuidanceCoefficients rows[] = {{0, 1, 0}, {-3.5f, 7.3f, -2.8f}};
-  const BatchGuidance batch = gather_guidance(rows);
-  EXPECT_EQ(batch.uncond, (std::vector{0.0f, -3.5f}));
-  EXPECT_EQ(batch.cond, (std::vector{1.0f, 7.3f}));
-  EXPECT_EQ(batch.skipped, (std::vector{0.0f, -2.8f}));
-}
-
 void expect_invalid(GuidanceOptions options, const char* part) {
   try {
     const Guidance guidance(options, 24, 28);

@@ -120,36 +120,6 @@ TEST(Sampler, EqualSigmasDoNotDivideByZero) {
   }
 }
 
-// Rows that join and leave a batch: each gets the coefficients it has when alone.
-TEST(Sampler, ARowDoesNotDependOnItsBatch) {
-  const std::vector<float> a = make_sigmas(find_schedule("normal"), 7, 3.0);
-  const std::vector<float> b = make_sigmas(find_schedule("simple"), 4, 1.5);
-  Row first(find_sampler("dpmpp_2m"), a), second(find_sampler("euler"), b);
-  Row alone_first = first, alone_second = second;
-  for (int tick = 0; !first.done() || !second.done(); ++tick) {
-    std::vector<const Row*> rows;
-    if (tick >= 2 && !second.done()) rows.push_back(&second);  // joins at tick 2
-    if (!first.done()) rows.push_back(&first);
-    const BatchStep batch = gather_step(rows);
-    ASSERT_EQ(batch.x.size(), rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      Row& alone = rows[i] == &first ? alone_first : alone_second;
-      const StepCoefficients c = alone.coefficients();
-      EXPECT_EQ(batch.x[i], c.x);
-      EXPECT_EQ(batch.v[i], c.v);
-      EXPECT_EQ(batch.previous[i], c.previous);
-      EXPECT_EQ(batch.one[i], 1.0f);
-      EXPECT_EQ(batch.minus_sigma[i], -alone.sigma());
-      EXPECT_EQ(batch.timestep[i], alone.sigma() * 1000.0f);
-      alone.advance();
-    }
-    EXPECT_EQ(batch.uses_history, !first.done());
-    if (tick >= 2 && !second.done()) second.advance();
-    if (!first.done()) first.advance();
-  }
-  EXPECT_EQ(first.sigma(), 0.0f);
-}
-
 TEST(Sampler, Misuse) {
   EXPECT_THROW((void)find_sampler("ddim"), Error);
   EXPECT_THROW(Row(samplers()[0], {1.0f}), Error);
