@@ -4,6 +4,7 @@
 
 #include "backend/ops_checked.h"
 #include "base/check.h"
+#include "pipeline/finite_check.h"
 
 namespace octet {
 namespace {
@@ -164,6 +165,32 @@ void encode_prompts(Ctx ctx, const TextModels& text, std::span<const PromptToken
   const Arena::Scope scope(ctx.arena);
   const Tensor ids = upload_ids(ctx, t5, text.t5->vocabulary(), "T5 text encoder");
   text.t5->forward(ctx, rest, ids);
+}
+
+std::vector<EncodedPrompt> encode_each(Ctx ctx, const TextModels& text, const MmditConfig& config,
+                                       std::span<const PromptTokens> prompts) {
+  const auto count = static_cast<std::int64_t>(prompts.size());
+  if (count == 2 && !same_lengths(prompts[0], prompts[1])) {
+    return {encode_each(ctx, text, config, prompts.first(1)).front(),
+            encode_each(ctx, text, config, prompts.last(1)).front()};
+  }
+  const EncodedPrompt all{
+      .text = ctx.arena.tensor(DType::kF32, {count, text_rows(prompts[0]), config.text_width}),
+      .pooled = ctx.arena.tensor(DType::kF32, {count, config.pooled_width})};
+  encode_prompts(ctx, text, prompts, all.text, all.pooled);
+  std::vector<EncodedPrompt> each;
+  for (std::int64_t i = 0; i < count; ++i) {
+    each.push_back(
+        {.text = slice(all.text, 0, i, i + 1), .pooled = slice(all.pooled, 0, i, i + 1)});
+  }
+  return each;
+}
+
+void require_finite_text(Ctx ctx, const TextModels& text, const PromptTokens& prompt,
+                         const EncodedPrompt& encoded, const std::string& field) {
+  require_finite(ctx, {encoded.text, encoded.pooled}, "text encoders, " + field, [&](Ctx again) {
+    encode_prompts(again, text, {&prompt, 1}, encoded.text, encoded.pooled);
+  });
 }
 
 }  // namespace octet

@@ -43,10 +43,24 @@ struct PromptTokens {
 /// Whether every encoder sees equally many tokens, so that both prompts fit one batch.
 [[nodiscard]] bool same_lengths(const PromptTokens& a, const PromptTokens& b);
 
+/// One prompt, encoded: text FP32 [1, L, text_width], pooled FP32 [1, pooled_width].
+struct EncodedPrompt {
+  Tensor text, pooled;
+};
+
 /// One pass over the encoders' weights for B prompts of the same lengths. rows FP32
 /// [B, text_rows, text_width], pooled FP32 [B, pooled_width], both allocated by the caller and
 /// written completely.
 void encode_prompts(Ctx ctx, const TextModels& text, std::span<const PromptTokens> prompts,
                     const Tensor& rows, const Tensor& pooled);
+
+/// The same for one or two prompts, in one pass where their lengths agree; memory of ctx.arena.
+[[nodiscard]] std::vector<EncodedPrompt> encode_each(Ctx ctx, const TextModels& text,
+                                                     const MmditConfig& config,
+                                                     std::span<const PromptTokens> prompts);
+
+/// Error(kUnsupported) naming the layer when the encoders' numbers are not finite.
+void require_finite_text(Ctx ctx, const TextModels& text, const PromptTokens& prompt,
+                         const EncodedPrompt& encoded, const std::string& field);
 
 }  // namespace octet

@@ -21,13 +21,9 @@
 #include "diffusion/guidance.h"
 #include "diffusion/sampler.h"
 #include "model/mmdit.h"
+#include "pipeline/conditioning.h"
 
 namespace octet {
-
-/// One prompt, encoded: text FP32 [1, L, text_width], pooled FP32 [1, pooled_width].
-struct EncodedPrompt {
-  Tensor text, pooled;
-};
 
 /// What the network is told of a prompt during a run.
 struct Conditioning {

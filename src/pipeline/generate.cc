@@ -1,29 +1,21 @@
 #include "pipeline/generate.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "backend/null/null_backend.h"
-#include "backend/ops_checked.h"
 #include "base/check.h"
+#include "base/stopwatch.h"
 #include "diffusion/rng.h"
 #include "diffusion/schedule.h"
 #include "pipeline/conditioning.h"
+#include "pipeline/decoding.h"
 #include "pipeline/finite_check.h"
 #include "pipeline/sampling.h"
 
 namespace octet {
 namespace {
 
-class Timer {
- public:
-  [[nodiscard]] double seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
+using Timer = Stopwatch;
 
 void report(const GenerateHooks& hooks, const Progress& progress) {
   if (hooks.progress && !hooks.progress(progress)) {
@@ -81,29 +73,11 @@ class Generation {
                            result_.warnings);
   }
 
-  // Hands the prompts to the encoders, in one batch if their lengths agree.
-  std::vector<EncodedPrompt> encode(std::span<const PromptTokens> prompts) {
-    const auto count = static_cast<std::int64_t>(prompts.size());
-    if (count == 2 && !same_lengths(prompts[0], prompts[1])) {
-      return {encode(prompts.first(1)).front(), encode(prompts.last(1)).front()};
-    }
-    const MmditConfig& c = m_.mmdit.config();
-    const EncodedPrompt all{
-        .text = ctx_.arena.tensor(DType::kF32, {count, text_rows(prompts[0]), c.text_width}),
-        .pooled = ctx_.arena.tensor(DType::kF32, {count, c.pooled_width})};
-    encode_prompts(ctx_, m_.text, prompts, all.text, all.pooled);
-    std::vector<EncodedPrompt> each;
-    for (std::int64_t i = 0; i < count; ++i) {
-      each.push_back(
-          {.text = slice(all.text, 0, i, i + 1), .pooled = slice(all.pooled, 0, i, i + 1)});
-    }
-    return each;
-  }
-
   void encode_text(bool with_negative) {
     tokens_ = {tokenize(request_.prompt, "prompt")};
     if (with_negative) tokens_.push_back(tokenize(request_.negative_prompt, "negative prompt"));
-    const std::vector<EncodedPrompt> encoded = encode(tokens_);
+    const std::vector<EncodedPrompt> encoded =
+        encode_each(ctx_, m_.text, m_.mmdit.config(), tokens_);
     cond_ = encoded.front();
     dump("prompt_embeds", cond_.text);
     dump("pooled_prompt_embeds", cond_.pooled);
@@ -114,13 +88,9 @@ class Generation {
   }
 
   void check_text(const Timer& timer) {
-    for (std::size_t i = 0; i < tokens_.size(); ++i) {
-      const EncodedPrompt& e = i == 0 ? cond_ : uncond_;
-      require_finite(
-          ctx_, {e.text, e.pooled},
-          i == 0 ? "text encoders, prompt" : "text encoders, negative prompt", [&](Ctx ctx) {
-            encode_prompts(ctx, m_.text, std::span(tokens_).subspan(i, 1), e.text, e.pooled);
-          });
+    require_finite_text(ctx_, m_.text, tokens_.front(), cond_, "prompt");
+    if (uncond_.text) {
+      require_finite_text(ctx_, m_.text, tokens_.back(), uncond_, "negative prompt");
     }
     result_.seconds.text = timer.seconds();
     report(hooks_, {.stage = Stage::kText, .step = 1, .steps = 1, .seconds = timer.seconds()});
@@ -199,28 +169,17 @@ class Generation {
     result_.seconds.denoise = timer.seconds() - result_.seconds.modulation;
   }
 
-  // One picture at a time: the decoder's largest stage is many times the size of the picture.
   void decode(const Tensor& latents) {
     const Timer timer;
-    const Rounding rounding =
-        request_.compat == Compat::kDiffusers ? Rounding::kNearest : Rounding::kTruncate;
     FloatArray images{.dims = {latents.dim(0), 3, settings_.height, settings_.width}, .values = {}};
+    DecodeArgs args{.vae = m_.vae, .latents = {}, .compat = request_.compat, .seed = 0, .look = {}};
+    if (hooks_.dump) {
+      args.look = [&](const Tensor& image) { append_planar(images, download(ctx_, image)); };
+    }
     for (std::int64_t b = 0; b < latents.dim(0); ++b) {
-      const Arena::Scope scope(ctx_.arena);
-      const Dims dims{1, settings_.height, settings_.width, 3};
-      const Tensor image = ctx_.arena.tensor(DType::kF32, 4, dims);
-      const auto run = [&](Ctx ctx) { m_.vae.decode(ctx, image, slice(latents, 0, b, b + 1)); };
-      run(ctx_);
-      require_finite(ctx_, {image}, "picture decoding", run);
-      const Tensor bytes = ctx_.arena.tensor(DType::kU8, 4, dims);
-      ops::to_u8(ctx_, {.dst = bytes, .src = image, .rounding = rounding});
-      Picture picture{.width = settings_.width,
-                      .height = settings_.height,
-                      .rgb = std::vector<std::uint8_t>(bytes.bytes()),
-                      .seed = settings_.seed + static_cast<std::uint64_t>(b)};
-      ctx_.backend.download(std::as_writable_bytes(std::span(picture.rgb)), bytes);
-      result_.pictures.push_back(std::move(picture));
-      if (hooks_.dump) append_planar(images, download(ctx_, image));
+      args.latents = slice(latents, 0, b, b + 1);
+      args.seed = settings_.seed + static_cast<std::uint64_t>(b);
+      result_.pictures.push_back(decode_picture(ctx_, args));
     }
     if (hooks_.dump) hooks_.dump("image", std::move(images));
     result_.seconds.decode = timer.seconds();
