@@ -1,9 +1,11 @@
 #include "backend/cuda/cuda_backend.h"
 
+#include <cstdlib>
 #include <cstring>
 
 #include "backend/cuda/cuda_ops.h"
 #include "backend/cuda/event_clock.h"
+#include "backend/cuda/no_device.h"
 #include "backend/cuda/status.h"
 #include "base/check.h"
 
@@ -13,29 +15,19 @@ namespace {
 
 constexpr int kMajor = 9, kMinor = 0;  // the kernels are compiled for sm_90a alone
 
-// Why the runtime finds nothing, with what to do about it.
-[[noreturn]] void no_device(cudaError_t status) {
+[[noreturn]] void no_device(int device, cudaError_t status) {
   (void)cudaGetLastError();
   int driver = 0;
   (void)cudaDriverGetVersion(&driver);
-  std::string reason = cudaGetErrorString(status);
-  if (driver == 0) {
-    reason = "no NVIDIA driver is loaded; install one, or use --device cpu";
-  } else if (status == cudaErrorInsufficientDriver) {
-    reason = format(
-        "the driver supports CUDA %d.%d, expected %d.%d or newer; update it, or use "
-        "--device cpu",
-        driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
-  } else if (status == cudaErrorNoDevice || status == cudaSuccess) {
-    reason = "no GPU is visible (CUDA_VISIBLE_DEVICES may hide it); use --device cpu";
-  }
-  throw Error(Code::kDevice, "device: cuda: " + reason);
+  const NoDevice found = {
+      .status = status, .driver = driver, .visible = std::getenv("CUDA_VISIBLE_DEVICES")};
+  throw Error(Code::kDevice, format("device: cuda:%d: %s", device, reason_of(found).c_str()));
 }
 
 int checked_device(int device) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess || count == 0) no_device(status);
+  if (status != cudaSuccess || count == 0) no_device(device, status);
   if (device < 0 || device >= count) {
     throw Error(Code::kDevice,
                 format("device: expected cuda:0 to cuda:%d, found cuda:%d", count - 1, device));
