@@ -1,8 +1,9 @@
 // A library opened at run time, so that one program starts with and without it.
 //
-// Looked for in the loader's own path, then in the folders of OCTET_CUDA_LIBS (separated by
-// colons), then where CUDA's installer puts it. Never closed: CUDA libraries keep threads and
-// exit handlers. Errors: Error(kDevice) that lists what was tried.
+// Looked for in the folders of OCTET_CUDA_LIBS (separated by colons), then in the loader's own
+// path, then where CUDA's installer puts it. What a folder of OCTET_CUDA_LIBS holds is taken or
+// refused: nothing else is used in its place. Never closed: CUDA libraries keep threads and exit
+// handlers. Errors: Error(kDevice) that lists what was tried.
 #pragma once
 
 #include <string>

@@ -9,6 +9,7 @@
 #include "backend/cuda/cublaslt.h"
 #include "backend/cuda/cuda_backend.h"
 #include "octet/error.h"
+#include "support/temp_folder.h"
 
 namespace octet {
 namespace {
@@ -17,6 +18,16 @@ bool stubbed(const std::string& name) {
   const char* stub = std::getenv("OCTET_TEST_STUB");
   return stub != nullptr && stub == name;
 }
+
+// Sets OCTET_CUDA_LIBS while it lives.
+struct NamedFolders {
+  explicit NamedFolders(const std::string& folders) {
+    setenv("OCTET_CUDA_LIBS", folders.c_str(), 1);
+  }
+  ~NamedFolders() { unsetenv("OCTET_CUDA_LIBS"); }
+  NamedFolders(const NamedFolders&) = delete;
+  NamedFolders& operator=(const NamedFolders&) = delete;
+};
 
 template <typename Call>
 std::string refusal(Call call) {
@@ -53,6 +64,29 @@ TEST(CudaLibraries, cublaslt_bare) {
   const std::string text = refusal([] { cuda::CublasLt(); });
   EXPECT_SAYS(text, "expected the function cublasLtCreate, found none");
   EXPECT_SAYS(text, "OCTET_CUDA_LIBS");
+}
+
+// The folder that the user names goes before the loader's path, as the remedy promises.
+TEST(CudaLibraries, NamedFolderFirst) {
+  const NamedFolders named("/not/there::" OCTET_TEST_STUBS "/cublaslt_other");
+  EXPECT_SAYS(refusal([] { cuda::CublasLt(); }),
+              "/cublaslt_other/libcublasLt.so.13: expected cuBL");
+}
+
+TEST(CudaLibraries, NamedFolderHoldsSomethingElse) {
+  const test::TempFolder folder;
+  const std::string file = folder.write("libcublasLt.so.13", test::Bytes(16));
+  const NamedFolders named(folder.path());
+  const std::string text = refusal([] { cuda::CublasLt(); });
+  EXPECT_SAYS(text, file + ", named by OCTET_CUDA_LIBS: expected a library, found: ");
+}
+
+// Folders without the library do not hide the one that the loader finds.
+TEST(CudaLibraries, NamedFolderIsEmpty) {
+  const test::TempFolder folder;
+  const NamedFolders named(folder.path());
+  const cuda::SharedLibrary found({"libc.so.6"}, "");
+  EXPECT_EQ(found.path(), "libc.so.6");
 }
 
 TEST(CudaLibraries, driver_old) {
