@@ -28,7 +28,7 @@ EDGES = {
     "lock": ["checkpoint", "text"],
     "model": ["backend", "checkpoint"],
     "diffusion": ["base"],
-    "pipeline": ["model", "diffusion", "text", "backend/null"],
+    "pipeline": ["model", "diffusion", "text", "image", "backend/null"],
     "engine": ["pipeline", "backend/profile", "image", "lock"],
     "quantize": ["engine"],
     "api": ["engine", "image"],

@@ -25,6 +25,22 @@ struct FloatArray {
   std::vector<float> values;
 };
 
+/// A picture to begin with: 8-bit sRGB, rows from top to bottom, no padding. Of any size: it is
+/// resized to the size that is drawn (Lanczos, sides independent of each other).
+struct InitPicture {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> rgb;  // width*height*3
+};
+
+/// Where the picture may change: from 128 up it is drawn anew, below 128 it is kept. Resized like
+/// the picture. (A1111's white; the transparent part of an OpenAI mask is 255 here.)
+struct InitMask {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> values;  // width*height
+};
+
 struct GenerateRequest {
   std::string prompt;                   // UTF-8
   std::string negative_prompt;          // UTF-8; encoded normally when empty
@@ -32,7 +48,7 @@ struct GenerateRequest {
   std::optional<float> guidance;        // classifier-free guidance scale; <= 1 means without
   std::optional<float> shift;           // sigma shift, > 0
   std::optional<std::uint64_t> seed;    // image i uses seed + i; empty: drawn and reported
-  std::optional<int> width, height;     // pixels, multiples of 16
+  std::optional<int> width, height;     // pixels, multiples of 16; default: init's, rounded
   int batch = 1;                        // pictures of this prompt
   std::optional<std::string> sampler;   // a name of kSamplers
   std::optional<std::string> schedule;  // a name of kSchedules
@@ -43,12 +59,16 @@ struct GenerateRequest {
   std::optional<int> t5_length;         // T5 tokens; see Compat for the default
   Compat compat = Compat::kDiffusers;
   std::optional<FloatArray> noise;  // [batch, C, H/8, W/8] instead of the seed's
+  std::optional<InitPicture> init;  // image to image
+  std::optional<InitMask> mask;     // inpainting; needs init
+  std::optional<double> strength;   // how much of init changes, above 0 to 1; default 0.6
   bool dump_steps = false;          // also dump latents.0, latents.1, ...
 };
 
-enum class Stage : std::uint8_t { kText, kModulation, kDenoise, kDecode };
+enum class Stage : std::uint8_t { kInit, kText, kModulation, kDenoise, kDecode };
 
-/// Sent after each unit of work. `step` counts from 1; only kDenoise has several.
+/// Sent after each unit of work; kInit only for requests with a picture. `step` counts from 1; only
+/// kDenoise has several.
 struct Progress {
   Stage stage;
   int step;
@@ -61,7 +81,7 @@ struct GenerateHooks {
   /// Returns false to cancel: generate throws Error(kCancelled) within one step.
   std::function<bool(const Progress&)> progress;
   /// Receives prompt_embeds, pooled_prompt_embeds, their negative_ twins, noise, latents, image
-  /// [B,3,H,W] in 0..1 and, with dump_steps, latents.N.
+  /// [B,3,H,W] in 0..1, with init init_latents and, with dump_steps, latents.N.
   std::function<void(const std::string& name, FloatArray value)> dump;
 };
 
@@ -75,6 +95,9 @@ struct Picture {
 /// The request with every default filled in.
 struct UsedSettings {
   int steps = 0;
+  int run_steps = 0;      // that run: `steps`, or fewer from an init picture
+  int skipped_steps = 0;  // of the schedule, before those: 0 but from an init picture
+  double strength = 0;    // 0: no init picture
   float guidance = 0;
   float shift = 0;
   std::uint64_t seed = 0;
@@ -87,6 +110,7 @@ struct UsedSettings {
 };
 
 struct StageSeconds {
+  double init = 0;  // encoding the init picture
   double text = 0;
   double modulation = 0;  // adaLN vectors of all steps
   double denoise = 0;     // the steps

@@ -43,12 +43,13 @@ Guidance::Guidance(GuidanceOptions options, int blocks, int steps)
 }
 
 bool Guidance::uses_skipped(int step) const {
+  step += options_.first_step;
   return uses_uncond() && !options_.skip_layers.empty() && options_.skip_scale > 0.0 &&
          step > steps_ * options_.skip_start && step < steps_ * options_.skip_end;
 }
 
 bool Guidance::uses_skipped() const {
-  for (int step = 0; step < steps_; ++step) {
+  for (int step = 0; step < steps_ - options_.first_step; ++step) {
     if (uses_skipped(step)) return true;
   }
   return false;

@@ -21,6 +21,7 @@ struct GuidanceOptions {
   double skip_scale = 2.8;       // k
   double skip_start = 0.01;      // as fractions of the steps
   double skip_end = 0.20;
+  int first_step = 0;  // where in its schedule a run begins that leaves out the first steps
 };
 
 /// out = uncond * u + cond * c + skipped * s. A coefficient of 0 means: not computed, and its
@@ -31,12 +32,12 @@ struct GuidanceCoefficients {
 
 class Guidance {
  public:
-  /// `blocks` is the number of transformer blocks, `steps` that of the run.
+  /// `blocks` is the number of transformer blocks, `steps` that of the whole schedule.
   Guidance(GuidanceOptions options, int blocks, int steps);
 
   /// The prediction with the negative prompt is needed (at every step or never).
   [[nodiscard]] bool uses_uncond() const { return options_.scale > 1.0; }
-  /// The prediction with skipped blocks is needed at this step, counted from 0.
+  /// The prediction with skipped blocks is needed at this step of the run, counted from 0.
   [[nodiscard]] bool uses_skipped(int step) const;
   /// It is needed at some step.
   [[nodiscard]] bool uses_skipped() const;

@@ -121,7 +121,10 @@ std::vector<float> make_partial_sigmas(const ScheduleEntry& schedule, int steps,
   }
   if (rule != StrengthRule::kComfyUi) {
     std::vector<float> sigmas = make_sigmas(schedule, steps, shift);
-    return {sigmas.begin() + start_index(steps, rule, strength), sigmas.end()};
+    const int start = start_index(steps, rule, strength);
+    if (start < steps) return {sigmas.begin() + start, sigmas.end()};
+    throw Error(Code::kInvalidArgument,
+                format("strength: expected enough for one of %d steps, found %g", steps, strength));
   }
   // Compared as FP64: a tiny strength asks for more steps than an int holds.
   const double total = std::floor(steps / strength);

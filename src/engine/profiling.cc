@@ -16,6 +16,8 @@ constexpr const char* name_of(Stage stage) {
   switch (stage) {
     case Stage::kText:
       return "text";
+    case Stage::kInit:
+      return "init";
     case Stage::kModulation:
       return "modulation";
     case Stage::kDenoise:
@@ -28,13 +30,14 @@ constexpr const char* name_of(Stage stage) {
 
 // A report means that its stage, or a step of it, has ended: the next ops belong to what follows.
 Stage after(const Progress& p) {
+  if (p.stage == Stage::kInit) return Stage::kText;
   if (p.stage == Stage::kText) return Stage::kModulation;
   if (p.stage == Stage::kModulation || p.step < p.steps) return Stage::kDenoise;
   return Stage::kDecode;
 }
 
-GenerateHooks stage_hooks(OpLog& log) {
-  log.stage = name_of(Stage::kText);
+GenerateHooks stage_hooks(OpLog& log, const GenerateRequest& request) {
+  log.stage = name_of(request.init ? Stage::kInit : Stage::kText);
   return {.progress =
               [&log](const Progress& p) {
                 log.stage = name_of(after(p));
@@ -153,7 +156,7 @@ Profile count_work(const Models& models, const GenerateRequest& request,
   OpLog log;
   const auto counting = make_profiling_backend(*null, log, false);
   Arena arena(null->allocate(kNullArenaBytes));
-  (void)run_pipeline({*counting, arena}, models, request, settings, stage_hooks(log));
+  (void)run_pipeline({*counting, arena}, models, request, settings, stage_hooks(log, request));
   return {.rows = gather(log), .steps = settings.steps, .ceilings = {}};
 }
 
@@ -163,7 +166,7 @@ Profile measure_ops(Ctx ctx, const Models& models, const GenerateRequest& reques
   profile.ceilings = measure_ceilings(ctx.backend, compute == Compute::kFP8);
   OpLog log;
   const auto timing = make_profiling_backend(ctx.backend, log, true);
-  (void)run_pipeline({*timing, ctx.arena}, models, request, settings, stage_hooks(log));
+  (void)run_pipeline({*timing, ctx.arena}, models, request, settings, stage_hooks(log, request));
   timing->finish();
   profile.rows = gather(log);
   std::stable_sort(profile.rows.begin(), profile.rows.end(),

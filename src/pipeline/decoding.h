@@ -14,7 +14,8 @@ struct DecodeArgs {
   Tensor latents;  // FP32 [1, C, H, W]
   Compat compat = Compat::kDiffusers;
   std::uint64_t seed = 0;
-  std::function<void(const Tensor&)> look;  // at the picture FP32 [1, H, W, 3] in [-1, 1]; may be empty
+  std::function<void(const Tensor&)>
+      look;  // at the picture FP32 [1, H, W, 3] in [-1, 1]; may be empty
 };
 
 /// One picture at a time: the decoder's largest stage is many times the size of the picture.

@@ -44,6 +44,7 @@ void advance(Ctx ctx, Track& track, const Tensor& v) {
   ops::linear_combination(ctx, next);
   std::swap(track.x0, track.x0_previous);
   track.row.advance();
+  if (track.known.kept) restore_kept(ctx, x, track.known, track.row.sigma());
 }
 
 }  // namespace

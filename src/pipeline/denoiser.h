@@ -22,6 +22,7 @@
 #include "diffusion/sampler.h"
 #include "model/mmdit.h"
 #include "pipeline/conditioning.h"
+#include "pipeline/init_picture.h"
 
 namespace octet {
 
@@ -49,6 +50,7 @@ struct Track {
   const Conditioning* uncond = nullptr;  // null without guidance
   Tensor latents;                        // FP32 [1, C, H, W]
   Tensor x0, x0_previous;                // like latents where the sampler keeps its history
+  KnownLatents known;                    // what a mask keeps; empty for text to picture
 };
 
 /// A track before its first step, with memory for what its sampler remembers.

@@ -35,6 +35,7 @@ void sample(Ctx ctx, SamplingArgs& args) {
                                       .cond = &cond,
                                       .uncond = uncond ? &*uncond : nullptr,
                                       .latents = slice(args.latents, 0, b, b + 1)}));
+    if (!args.known.empty()) tracks.back().known = args.known[static_cast<std::size_t>(b)];
   }
   std::vector<Track*> all;
   for (Track& track : tracks) all.push_back(&track);

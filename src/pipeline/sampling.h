@@ -1,4 +1,4 @@
-// The denoising loop of one request: from noise to latents.
+// The denoising loop of one request: from noise, or a noised picture, to latents.
 //
 // Its pictures are the tracks of one batch (denoiser.h) and take their steps together. Modulation
 // vectors of the whole run are computed before the loop.
@@ -13,10 +13,11 @@ namespace octet {
 
 struct SamplingArgs {
   const Mmdit& mmdit;
-  Tensor latents;              // FP32 [B, C, H, W]: noise on entry, result on exit
+  Tensor latents;              // FP32 [B, C, H, W]: where the rows begin; result on exit
   EncodedPrompt cond, uncond;  // uncond is unused without guidance
   Guidance guidance;
-  std::vector<Row> rows;  // one per latent, all with equal sigmas
+  std::vector<Row> rows;            // one per latent, all with equal sigmas
+  std::vector<KnownLatents> known;  // one per latent, or none without an init picture
   /// After the modulation of all steps, before the first.
   std::function<void()> on_modulation;
   /// After each step, with its number from 0; throws to stop. `latents` may by then be a step

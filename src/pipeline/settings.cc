@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/check.h"
@@ -16,6 +17,8 @@ constexpr int kMaxSteps = 1000;
 constexpr int kMaxBatch = 64;
 constexpr float kMaxGuidance = 100.0f;
 constexpr int kMaxT5Length = 512;  // diffusers' limit
+constexpr int kMaxInitSide = 16384;
+constexpr double kDefaultStrength = 0.6;  // diffusers
 
 [[noreturn]] void refuse(const char* field, const std::string& expected, const std::string& found) {
   throw Error(Code::kInvalidArgument,
@@ -37,15 +40,62 @@ float real(const char* field, float value, float low, float high) {
   return value;
 }
 
+int patch_side(const Models& models) {
+  return static_cast<int>(models.mmdit.config().patch * models.vae.spatial_factor());
+}
+
 // Picture sides are whole patches; the position table sets the limit.
 int side(const char* field, int value, const Models& models) {
-  const auto patch = static_cast<int>(models.mmdit.config().patch * models.vae.spatial_factor());
+  const int patch = patch_side(models);
   const int limit = patch * static_cast<int>(models.mmdit.config().position_side);
   if (value < patch || value > limit || value % patch != 0) {
     refuse(field, format("a multiple of %d from %d to %d", patch, patch, limit),
            std::to_string(value));
   }
   return value;
+}
+
+// The side of an init picture, in whole patches.
+int init_side(int value, const Models& models) {
+  const int patch = patch_side(models);
+  return std::max((value + patch / 2) / patch, 1) * patch;
+}
+
+void check_pixels(const char* field, int width, int height, std::size_t bytes, int channels) {
+  if (width > 0 && height > 0 && width <= kMaxInitSide && height <= kMaxInitSide &&
+      bytes == static_cast<std::size_t>(width) * static_cast<std::size_t>(height) *
+                   static_cast<std::size_t>(channels)) {
+    return;
+  }
+  refuse(field, format("sides of 1..%d and %d bytes a pixel", kMaxInitSide, channels),
+         format("%dx%d and %zu bytes", width, height, bytes));
+}
+
+void check_init(const GenerateRequest& r) {
+  if (r.init) check_pixels("init", r.init->width, r.init->height, r.init->rgb.size(), 3);
+  if (r.mask) check_pixels("mask", r.mask->width, r.mask->height, r.mask->values.size(), 1);
+  if (!r.init && r.mask) refuse("mask", "an init picture as well", "none");
+  if (!r.init && r.strength) refuse("strength", "an init picture as well", "none");
+  if (r.strength && !(*r.strength > 0.0 && *r.strength <= 1.0)) {
+    refuse("strength", "above 0 and at most 1", format("%g", *r.strength));
+  }
+}
+
+// A side that is not asked for is that of the init picture, else the model's.
+void resolve_size(const GenerateRequest& r, const Models& m, UsedSettings& s) {
+  const int width = r.init ? init_side(r.init->width, m) : m.defaults.width;
+  const int height = r.init ? init_side(r.init->height, m) : m.defaults.height;
+  s.width = side("width", r.width.value_or(width), m);
+  s.height = side("height", r.height.value_or(height), m);
+}
+
+void resolve_steps(const GenerateRequest& r, UsedSettings& s) {
+  if (r.init) s.strength = r.strength.value_or(kDefaultStrength);
+  s.run_steps = static_cast<int>(run_sigmas(s, r.compat).size()) - 1;
+  s.skipped_steps = s.steps - s.run_steps;
+  if (r.init && r.compat == Compat::kComfyUi) {
+    s.skipped_steps = static_cast<int>(s.steps / s.strength) - s.steps;
+  }
 }
 
 std::uint64_t fresh_seed() {
@@ -84,7 +134,19 @@ void check_noise(const FloatArray& noise, const UsedSettings& s, int batch, cons
   refuse("noise", "shape " + text(dims), text(noise.dims));
 }
 
+StrengthRule rule_of(Compat compat) {
+  if (compat == Compat::kComfyUi) return StrengthRule::kComfyUi;
+  return compat == Compat::kReference ? StrengthRule::kReference : StrengthRule::kDiffusers;
+}
+
 }  // namespace
+
+std::vector<float> run_sigmas(const UsedSettings& s, Compat compat) {
+  const ScheduleEntry& schedule = find_schedule(s.schedule);
+  const auto shift = static_cast<double>(s.shift);
+  if (s.strength == 0) return make_sigmas(schedule, s.steps, shift);
+  return make_partial_sigmas(schedule, s.steps, shift, rule_of(compat), s.strength);
+}
 
 UsedSettings resolve_settings(const GenerateRequest& r, const Models& m) {
   const ModelDefaults& d = m.defaults;
@@ -93,10 +155,11 @@ UsedSettings resolve_settings(const GenerateRequest& r, const Models& m) {
   s.guidance = real("guidance", r.guidance.value_or(d.guidance), 0.0f, kMaxGuidance);
   s.shift = real("shift", r.shift.value_or(d.shift), static_cast<float>(kMinShift),
                  static_cast<float>(kMaxShift));
-  s.width = side("width", r.width.value_or(d.width), m);
-  s.height = side("height", r.height.value_or(d.height), m);
+  check_init(r);
+  resolve_size(r, m, s);
   s.sampler = find_sampler(r.sampler.value_or(d.sampler)).name;
   s.schedule = find_schedule(r.schedule.value_or(d.schedule)).name;
+  resolve_steps(r, s);
   const GuidanceOptions slg;
   s.skip_scale = real("skip scale", r.skip_scale.value_or(static_cast<float>(slg.skip_scale)), 0.0f,
                       kMaxGuidance);

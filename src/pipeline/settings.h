@@ -10,4 +10,7 @@ namespace octet {
 
 [[nodiscard]] UsedSettings resolve_settings(const GenerateRequest& request, const Models& models);
 
+/// The noise levels that a run passes through: settings.run_steps + 1.
+[[nodiscard]] std::vector<float> run_sigmas(const UsedSettings& settings, Compat compat);
+
 }  // namespace octet

@@ -8,6 +8,7 @@
 
 #include "base/sha256.h"
 #include "octet/error.h"
+#include "support/errors.h"
 
 namespace octet {
 namespace {
@@ -82,6 +83,15 @@ TEST(Schedule, EveryScheduleFallsFromOneToZero) {
         ASSERT_GT(s[s.size() - 2], 0.0f);
       }
     }
+  }
+}
+
+// Less than one step is an error of the request, not a run that returns its noise.
+TEST(Schedule, AStrengthForNoStepIsRefused) {
+  for (const StrengthRule rule : {StrengthRule::kDiffusers, StrengthRule::kReference}) {
+    test::expect_error(
+        Code::kInvalidArgument, "strength: expected enough for one of 28 steps",
+        [&] { (void)make_partial_sigmas(find_schedule("normal"), 28, 3.0, rule, 1e-18); });
   }
 }
 

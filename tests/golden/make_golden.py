@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from transformers import CLIPTokenizerFast
 
 import fp8_reference
+import init_cases
 import tiny_models
 import vectors
 
@@ -258,6 +259,17 @@ def write_json(path, value):
     path.write_text(json.dumps(value, indent=1, ensure_ascii=True, sort_keys=True) + "\n")
 
 
+def common_args(arch):
+    return {
+        "prompt": PROMPT,
+        "negative_prompt": NEGATIVE,
+        "height": HEIGHT,
+        "width": WIDTH,
+        "guidance_scale": GUIDANCE,
+        "max_sequence_length": arch.t5_length,
+    }
+
+
 def make_arch(arch, out):
     folder = out / arch.name
     folder.mkdir(parents=True, exist_ok=True)
@@ -273,6 +285,7 @@ def make_arch(arch, out):
     tensors["latents"], tensors["image"] = sample(pipe, arch)
     tensors.update({**token_ids(pipe, arch), **mmdit(pipe), **vae_encode(pipe)})
     tensors.update(extras(pipe, arch, tensors, model))
+    init_cases.write(pipe, arch, folder / "init.safetensors", SEED, common_args(arch))
     fp8 = None
     if arch.variants:
         more, fp8 = fp8_goldens(pipe, folder)

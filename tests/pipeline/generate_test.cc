@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "backend/cpu/cpu_backend.h"
 #include "diffusion/rng.h"
+#include "golden/init_cases.h"
 #include "pipeline/settings.h"
 #include "support/errors.h"
 #include "support/recording_backend.h"
@@ -134,6 +136,20 @@ TEST_F(OnNull, CancelStopsWithinOneStep) {
   }
 }
 
+// The window is one of the whole schedule: a run that begins behind it never skips.
+TEST_F(OnNull, SkipLayerGuidanceCountsFromTheBeginningOfTheSchedule) {
+  GenerateRequest request{.steps = 10,
+                          .guidance = 4.0f,
+                          .skip_layers = {0},
+                          .skip_end = 0.5f,
+                          .init = test::init_picture(48, 32),
+                          .strength = 0.7};
+  // Steps 3 and 4 are inside: three rows instead of two.
+  EXPECT_EQ(network_calls(request), (Rows{2, 1, 2, 1, 2, 2, 2, 2, 2}));
+  request.strength = 0.5;
+  EXPECT_EQ(network_calls(request), (Rows{2, 2, 2, 2, 2}));
+}
+
 TEST_F(OnNull, ProgressTellsEveryStage) {
   std::vector<std::string> seen;
   GenerateHooks hooks;
@@ -144,7 +160,11 @@ TEST_F(OnNull, ProgressTellsEveryStage) {
     return true;
   };
   (void)run(backend_, models_, {.steps = 2, .seed = 1}, hooks);
-  EXPECT_EQ(seen, (std::vector<std::string>{"0:1/1", "1:1/1", "2:1/2", "2:2/2", "3:1/1"}));
+  EXPECT_EQ(seen, (std::vector<std::string>{"1:1/1", "2:1/1", "3:1/2", "3:2/2", "4:1/1"}));
+  seen.clear();
+  (void)run(backend_, models_,
+            {.steps = 4, .seed = 1, .init = test::init_picture(48, 32), .strength = 0.3}, hooks);
+  EXPECT_EQ(seen, (std::vector<std::string>{"0:1/1", "1:1/1", "2:1/1", "3:1/2", "3:2/2", "4:1/1"}));
 }
 
 // ---- memory --------------------------------------------------------------------------------
@@ -264,6 +284,61 @@ TEST_F(OnCpu, GivenNoiseReplacesTheSeeds) {
   EXPECT_EQ(dumps(given).at("image").values, first.at("image").values);
 }
 
+InitMask mask_of(std::vector<std::uint8_t> values, int width) {
+  return {.width = width, .height = static_cast<int>(values.size()) / width, .values = values};
+}
+
+// Nothing kept is image to image, everything kept is the encoded picture, whatever the sampler.
+TEST_F(OnCpu, AMaskChoosesBetweenThePictureAndTheDrawing) {
+  for (const char* sampler : {"euler", "dpmpp_2m"}) {
+    GenerateRequest request{.prompt = "x",
+                            .steps = 5,
+                            .seed = 3,
+                            .batch = 2,
+                            .sampler = sampler,
+                            .init = test::init_picture(48, 32),
+                            .strength = 0.8};
+    const auto plain = dumps(request);
+    request.mask = mask_of({128}, 1);
+    EXPECT_EQ(dumps(request).at("latents").values, plain.at("latents").values);
+    request.mask = mask_of({127}, 1);
+    const auto kept = dumps(request);
+    EXPECT_EQ(kept.at("latents").values, kept.at("init_latents").values);
+    EXPECT_EQ(kept.at("init_latents").values, plain.at("init_latents").values);
+    EXPECT_NE(kept.at("latents").values, plain.at("latents").values);
+  }
+}
+
+// Each latent goes by the pixel at its upper left.
+TEST_F(OnCpu, TheMaskIsLaidOverTheLatents) {
+  std::vector<std::uint8_t> values(48 * 32);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = i % 48 >= 23 ? 200 : 0;
+  const auto d = dumps(
+      {.prompt = "x", .seed = 3, .init = test::init_picture(48, 32), .mask = mask_of(values, 48)});
+  for (std::size_t i = 0; i < d.at("latents").values.size(); ++i) {
+    const bool same = d.at("latents").values[i] == d.at("init_latents").values[i];
+    EXPECT_EQ(same, i % 6 * 8 < 23) << i;
+  }
+}
+
+TEST_F(OnCpu, TheLessStrengthTheNearerToThePicture) {
+  double last = 0;
+  for (const double strength : {0.1, 0.5, 1.0}) {
+    const auto d = dumps({.prompt = "x",
+                          .steps = 10,
+                          .seed = 3,
+                          .init = test::init_picture(48, 32),
+                          .strength = strength});
+    double distance = 0;
+    for (std::size_t i = 0; i < d.at("latents").values.size(); ++i) {
+      distance += std::fabs(static_cast<double>(d.at("latents").values[i]) -
+                            static_cast<double>(d.at("init_latents").values[i]));
+    }
+    EXPECT_GT(distance, last) << strength;
+    last = distance;
+  }
+}
+
 TEST_F(OnCpu, SettingsChangeThePicture) {
   const GenerateRequest base{.prompt = "x", .seed = 3};
   const auto image = [&](auto change) {
@@ -313,12 +388,18 @@ TEST(NotFinite, StageAndBlockAreNamed) {
       {"text_model.encoder.layers.1.mlp.fc2.bias", "text encoders, prompt, CLIP layer 1: "},
       {"encoder.block.1.layer.1.DenseReluDense.wo.weight",
        "text encoders, prompt, T5 encoder.block.1: "},
+      {"encoder.down_blocks.1.resnets.0.conv2.bias", "picture encoding, encoder.down_blocks.1: "},
       {"decoder.up_blocks.2.resnets.0.conv2.bias", "picture decoding, decoder.up_blocks.2: "},
       {"decoder.conv_out.bias", "picture decoding: "}};
   for (const auto& [tensor, where] : cases) {
     const Models models = test::tiny_pipeline(*cpu, {.infinite = tensor});
     expect_error(Code::kUnsupported, std::string(where) + "expected finite values, found NaN", [&] {
-      (void)run(*cpu, models, {.prompt = "x", .negative_prompt = "y", .guidance = 3.0f});
+      (void)run(*cpu, models,
+                {.prompt = "x",
+                 .negative_prompt = "y",
+                 .guidance = 3.0f,
+                 .init = test::init_picture(48, 32),
+                 .strength = 1.0});
     });
   }
 }

@@ -127,6 +127,55 @@ TEST_F(Settings, FreshSeedsDiffer) {
   EXPECT_EQ(resolve({.seed = 0}).seed, 0u);
 }
 
+InitPicture picture(int width, int height) {
+  const auto bytes = static_cast<std::size_t>(width * height * 3);
+  return {.width = width, .height = height, .rgb = std::vector<std::uint8_t>(bytes)};
+}
+
+TEST_F(Settings, TheSizeIsThatOfTheInitPicture) {
+  const UsedSettings s = resolve({.init = picture(87, 24)});
+  EXPECT_EQ(s.width, 80);
+  EXPECT_EQ(s.height, 32) << "the nearest multiple of 16";
+  EXPECT_EQ(resolve({.init = picture(3, 3)}).width, 16);
+  const UsedSettings given = resolve({.width = 64, .init = picture(87, 24)});
+  EXPECT_EQ(given.width, 64);
+  EXPECT_EQ(given.height, 32);
+  refused("width: expected a multiple of 16 from 16 to 112, found 128", {.init = picture(121, 9)});
+}
+
+TEST_F(Settings, StrengthChoosesTheSteps) {
+  const auto run = [](double strength, Compat compat = Compat::kDiffusers) {
+    return resolve({.steps = 20, .compat = compat, .init = picture(48, 32), .strength = strength});
+  };
+  EXPECT_EQ(resolve({.steps = 20}).run_steps, 20);
+  EXPECT_EQ(resolve({.steps = 20}).strength, 0);
+  EXPECT_EQ(resolve({.init = picture(48, 32)}).strength, 0.6);
+  EXPECT_EQ(run(0.35).run_steps, 7);
+  EXPECT_EQ(run(0.35).skipped_steps, 13);
+  EXPECT_EQ(run(1.0).run_steps, 20);
+  const UsedSettings comfy = run(0.5, Compat::kComfyUi);
+  EXPECT_EQ(comfy.run_steps, 20);
+  EXPECT_EQ(comfy.skipped_steps, 20);
+  EXPECT_EQ(run_sigmas(comfy, Compat::kComfyUi).size(), 21u);
+}
+
+TEST_F(Settings, InitPictures) {
+  for (const double bad : {0.0, -0.5, 1.0000001, std::nan("")}) {
+    refused("strength: expected above 0 and at most 1, found",
+            {.init = picture(48, 32), .strength = bad});
+  }
+  refused("strength: expected an init picture as well, found none", {.strength = 0.5});
+  refused("mask: expected an init picture as well, found none",
+          {.mask = InitMask{.width = 1, .height = 1, .values = {0}}});
+  InitPicture short_of_one = picture(48, 32);
+  short_of_one.rgb.pop_back();
+  refused("init: expected sides of 1..16384 and 3 bytes a pixel, found 48x32 and 4607 bytes",
+          {.init = short_of_one});
+  refused("init: expected sides", {.init = InitPicture{}});
+  refused("init: expected sides", {.init = InitPicture{.width = -1, .height = -1, .rgb = {}}});
+  refused("mask: expected sides", {.init = picture(48, 32), .mask = InitMask{}});
+}
+
 TEST_F(Settings, Noise) {
   const auto noise = [](std::vector<std::int64_t> dims, std::size_t values) {
     return FloatArray{.dims = std::move(dims), .values = std::vector<float>(values)};
