@@ -8,8 +8,9 @@ run one guided step, 4096 image and 333 text tokens, batch 2 x images:
   fp8-compiled   torchao dynamic FP8, one scale per row, on all linears of the blocks but the
                  modulation; regional compilation (max-autotune), cuDNN attention
 
-Each round times every peer (median of --forwards after 3 to warm up) and runs `octet bench`; odd
-rounds in the opposite order. All raw figures go to --json.
+Each round times every peer (median of --forwards after 3 to warm up; those named in --pictures also
+from prompt to PNG, see pictures.py) and runs `octet bench`; odd rounds in the opposite order. All raw
+figures go to --json.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import time
 
 import torch
 
+import pictures
 import synthetic
 
 TEXT_TOKENS = 333
@@ -29,13 +31,19 @@ TEXT_TOKENS = 333
 class Peer:
     """A compiled or eager transformer and its inputs."""
 
+    states = {}  # of every size, shared: nobody writes to them
+
     def __init__(self, size, kind, images, args):
         self.name = f"{size} {kind} x{images}"
         self.size, self.kind, self.images = size, kind, images
         device = args.device
-        began = time.time()
-        self.model = synthetic.fill(synthetic.transformer(size, torch.bfloat16, device), False,
+        if size not in Peer.states:
+            filled = synthetic.fill(synthetic.transformer(size, torch.bfloat16, device), False,
                                     device)
+            Peer.states[size] = filled.state_dict()
+        began = time.time()
+        self.model = synthetic.transformer(size, torch.bfloat16, "meta")
+        self.model.load_state_dict(Peer.states[size], assign=True)
         config = self.model.config
         if kind == "fp8-compiled":
             from torchao.quantization import (Float8DynamicActivationFloat8WeightConfig, PerRow,
@@ -60,6 +68,7 @@ class Peer:
             "timestep": torch.full((batch,), 500.0, device=device, dtype=torch.bfloat16),
         }
         self.device = device
+        self.pictures = None
         self.step()
         self.first_call_seconds = time.time() - began
 
@@ -77,7 +86,10 @@ class Peer:
             began = time.perf_counter()
             self.step()
             times.append(1e3 * (time.perf_counter() - began))
-        return {"contender": self.name, "ms_per_step": statistics.median(times), "all_ms": times}
+        row = {"contender": self.name, "ms_per_step": statistics.median(times), "all_ms": times}
+        if self.pictures is not None:
+            row["seconds"] = self.pictures.draw(self.model)
+        return row
 
 
 def octet(args, size, precision, images):
@@ -88,8 +100,18 @@ def octet(args, size, precision, images):
     if done.returncode != 0:
         return {"contender": f"octet {size} {precision} x{images}", "error": done.stderr}
     report = json.loads(done.stdout)
+    batch = report["batches"][0]
     return {"contender": f"octet {size} {precision} x{images}",
-            "ms_per_step": report["batches"][0]["ms_per_step"], "report": report}
+            "ms_per_step": batch["ms_per_step"], "seconds": batch["seconds"], "report": report}
+
+
+def medians(rounds, figure):
+    """{contender: median over the rounds that have the figure}."""
+    found = {}
+    for row in (row for rows in rounds for row in rows):
+        if figure(row) is not None:
+            found.setdefault(row["contender"], []).append(figure(row))
+    return {contender: statistics.median(values) for contender, values in found.items()}
 
 
 def environment():
@@ -121,6 +143,8 @@ def main():
     parser.add_argument("--forwards", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=1e9,
                         help="start no further round after this time")
+    parser.add_argument("--pictures", default="bf16-compiled,fp8-compiled",
+                        help="kinds of peers that also draw from prompt to PNG, on the first size")
     parser.add_argument("--json", type=pathlib.Path, required=True)
     parser.add_argument("contenders", nargs="*", metavar="SIZE:KIND[:IMAGES]",
                         default=["sd3.5-large:bf16-eager", "sd3.5-large:bf16-compiled",
@@ -136,7 +160,7 @@ def main():
     def save():
         args.json.write_text(json.dumps(result, indent=1) + "\n")
 
-    runs = []
+    runs, drawing = [], None
     for contender in args.contenders:
         size, kind, *images = contender.split(":")
         count = int(images[0]) if images else 1
@@ -152,6 +176,10 @@ def main():
             continue
         result["first_call_seconds"][peer.name] = peer.first_call_seconds
         print(peer.name, f"ready after {peer.first_call_seconds:.1f} s", flush=True)
+        if kind in args.pictures.split(",") and size == args.contenders[0].split(":")[0]:
+            drawing = drawing or pictures.Pictures(size.endswith("-tiny"), args.device, args.pixels)
+            peer.pictures = drawing
+            peer.pictures.draw(peer.model)  # not counted
         runs.append(lambda p=peer: p.measure(args.forwards))
     for number in range(args.rounds):
         if time.time() - began > args.seconds:
@@ -161,14 +189,11 @@ def main():
         for row in rows:
             print(number, row["contender"], row.get("ms_per_step", row.get("error")), flush=True)
         save()
-    summary = {}
-    for rows in result["rounds"]:
-        for row in rows:
-            summary.setdefault(row["contender"], []).append(row.get("ms_per_step"))
-    result["ms_per_step"] = {k: statistics.median(x for x in v if x is not None)
-                             for k, v in summary.items() if any(x is not None for x in v)}
+    result["ms_per_step"] = medians(result["rounds"], lambda row: row.get("ms_per_step"))
+    result["prompt_to_png_seconds"] = medians(result["rounds"],
+                                              lambda row: row.get("seconds", {}).get("total"))
     save()
-    print(json.dumps(result["ms_per_step"], indent=1))
+    print(json.dumps([result["ms_per_step"], result["prompt_to_png_seconds"]], indent=1))
 
 
 if __name__ == "__main__":
