@@ -38,14 +38,21 @@ const Case kCases[] = {
 
 class GoldenCuda : public ::testing::TestWithParam<Case> {};
 
+// Null, with the reason in `reason`, where no GPU is usable.
+std::unique_ptr<Backend> make_device(std::string& reason) {
+  try {
+    return make_cuda_backend();
+  } catch (const Error& e) {
+    reason = e.what();
+    return nullptr;
+  }
+}
+
 TEST_P(GoldenCuda, Matches) {
   const Case& c = GetParam();
-  std::unique_ptr<Backend> device;
-  try {
-    device = make_cuda_backend();
-  } catch (const Error& e) {
-    GTEST_SKIP() << e.what();
-  }
+  std::string reason;
+  std::unique_ptr<Backend> device = make_device(reason);
+  if (!device) GTEST_SKIP() << reason;
   const GoldenModel model(c.arch, c.compute, c.variant, std::move(device));
   const double error = relative_l2(forward(model, {}), model.tensors.get(c.wanted).values);
   std::printf("%s: one forward %.3g", c.name, error);
@@ -67,6 +74,76 @@ TEST_P(GoldenCuda, Matches) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Computes, GoldenCuda, ::testing::ValuesIn(kCases),
+                         [](const auto& param_info) { return std::string(param_info.param.name); });
+
+// Everything else that diffusers was asked for: one change to the request or the model each.
+struct Variation {
+  const char* name;  // the golden is "<name>.latents"
+  const char* arch;
+  std::optional<std::string> variant;
+  void (*change)(GoldenModel& model, GenerateRequest& request);
+};
+
+const Variation kVariations[] = {
+    {"no_guidance", "sd3-medium", {}, [](GoldenModel&, GenerateRequest& r) { r.guidance = 1.0f; }},
+    {"no_t5",
+     "sd3-medium",
+     {},
+     [](GoldenModel& m, GenerateRequest&) { m.loaded.models.text.t5.reset(); }},
+    {"skip_layers",
+     "sd35-medium",
+     {},
+     [](GoldenModel& m, GenerateRequest& r) {
+       const auto& skip = m.meta["skip_layers"];
+       r.skip_layers = skip["layers"].get<std::vector<int>>();
+       r.skip_scale = skip["scale"];
+       r.skip_start = skip["start"];
+       r.skip_end = skip["stop"];
+     }},
+    {"batch", "sd35-large", "fp16", [](GoldenModel&, GenerateRequest& r) { r.batch = 2; }},
+    {"dpmpp_2m", "sd35-large", "fp16",
+     [](GoldenModel&, GenerateRequest& r) { r.sampler = "dpmpp_2m"; }},
+};
+
+class VariationCuda : public ::testing::TestWithParam<std::tuple<Variation, const char*>> {};
+
+TEST_P(VariationCuda, Matches) {
+  const auto& [c, compute] = GetParam();
+  std::string reason;
+  std::unique_ptr<Backend> device = make_device(reason);
+  if (!device) GTEST_SKIP() << reason;
+  GoldenModel model(c.arch, compute, c.variant, std::move(device));
+  GenerateRequest request = model.request();
+  c.change(model, request);
+  const double error = relative_l2(model.run(request).at("latents").values,
+                                   model.tensors.get(std::string(c.name) + ".latents").values);
+  std::printf("%s, %s: latents %.3g\n", c.name, compute, error);
+  EXPECT_LE(error, compute == std::string("f32") ? 1e-3 : 5e-2);
+}
+
+INSTANTIATE_TEST_SUITE_P(Requests, VariationCuda,
+                         ::testing::Combine(::testing::ValuesIn(kVariations),
+                                            ::testing::Values("f32", "bf16")),
+                         [](const auto& param_info) {
+                           return std::string(std::get<0>(param_info.param).name) + "_" +
+                                  std::get<1>(param_info.param);
+                         });
+
+class EncoderCuda : public ::testing::TestWithParam<Case> {};
+
+TEST_P(EncoderCuda, Matches) {
+  const Case& c = GetParam();
+  std::string reason;
+  std::unique_ptr<Backend> device = make_device(reason);
+  if (!device) GTEST_SKIP() << reason;
+  const GoldenModel model(c.arch, c.compute, c.variant, std::move(device));
+  const double error = relative_l2(encode(model), model.tensors.get("vae.encode.moments").values);
+  std::printf("%s: moments %.3g\n", c.name, error);
+  EXPECT_LE(error, c.forward);
+}
+
+INSTANTIATE_TEST_SUITE_P(Computes, EncoderCuda,
+                         ::testing::ValuesIn(std::begin(kCases), std::begin(kCases) + 6),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
 
 }  // namespace

@@ -49,4 +49,23 @@ inline std::vector<float> forward(const GoldenModel& model, std::span<const int>
   return forward(model, model.loaded.models.mmdit, skip_layers);
 }
 
+// Moments [1, 2C, h, w] that the VAE's encoder gives for the golden picture.
+inline std::vector<float> encode(const GoldenModel& model) {
+  const Vae& vae = model.loaded.models.vae;
+  const FloatArray picture = model.tensors.get("vae.encode.in");  // [1, 3, H, W] in 0..1
+  const std::vector<std::int64_t> moments = model.tensors.get("vae.encode.moments").dims;
+  Arena arena(model.backend->allocate(std::size_t{64} << 20));
+  const Ctx ctx{*model.backend, arena};
+  const Tensor planar = put(ctx, picture);
+  const Tensor nhwc =
+      arena.tensor(DType::kF32, {1, picture.dims[2], picture.dims[3], picture.dims[1]});
+  ops::copy(ctx, {.dst = nhwc, .src = permute(planar, {0, 2, 3, 1})});
+  ops::scale_shift(ctx, {.dst = nhwc, .x = nhwc, .scale = 2.0f, .shift = -1.0f});
+  const Tensor out = arena.tensor(DType::kF32, {1, moments[2], moments[3], moments[1]});
+  vae.encode(ctx, out, nhwc);
+  const Tensor result = arena.tensor(DType::kF32, {1, moments[1], moments[2], moments[3]});
+  ops::copy(ctx, {.dst = result, .src = permute(out, {0, 3, 1, 2})});
+  return get(ctx, result);
+}
+
 }  // namespace octet::test
