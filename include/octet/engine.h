@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "octet/batch.h"
 #include "octet/profile.h"
 #include "octet/request.h"
 
@@ -109,6 +110,8 @@ class Engine {
 
   [[nodiscard]] const ModelInfo& model() const;
   [[nodiscard]] GenerateResult generate(const GenerateRequest& request, const GenerateHooks& hooks);
+  /// A running batch of many requests (batch.h). generate() may be called between its steps.
+  [[nodiscard]] std::unique_ptr<Batch> start_batch(const BatchOptions& options);
   /// Work of such a request, counted without doing it.
   [[nodiscard]] Profile count(const GenerateRequest& request) const;
   /// Runs the request with a clock around every op.

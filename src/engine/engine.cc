@@ -13,6 +13,7 @@
 #include "engine/profiling.h"
 #include "octet/error.h"
 #include "pipeline/generate.h"
+#include "pipeline/running_batch.h"
 #include "pipeline/settings.h"
 
 namespace octet {
@@ -92,6 +93,11 @@ GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHo
   const UsedSettings settings = resolve_settings(request, impl_->loaded.models);
   return run_pipeline(impl_->context(request, settings), impl_->loaded.models, request, settings,
                       hooks);
+}
+
+std::unique_ptr<Batch> Engine::start_batch(const BatchOptions& options) {
+  return std::make_unique<RunningBatch>(*impl_->backend, impl_->loaded.models,
+                                        impl_->stream_dtype(), options);
 }
 
 Profile Engine::count(const GenerateRequest& request) const {

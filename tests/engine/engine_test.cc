@@ -38,6 +38,32 @@ TEST_F(OnDisk, MakesTheSamePictureTwice) {
   EXPECT_EQ(first.activation_peak_bytes, again.activation_peak_bytes);
 }
 
+TEST_F(OnDisk, ABatchMakesThePicturesThatGenerateMakes) {
+  Engine engine({.model = folder_.path(), .threads = 2});
+  const auto batch = engine.start_batch({.max_pictures = 3});
+  std::vector<GenerateRequest> requests;
+  std::vector<GenerateResult> results(4);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    requests.push_back({.prompt = "apple " + std::to_string(i),
+                        .steps = 2 + static_cast<int>(i),
+                        .guidance = i == 1 ? 1.0f : 4.0f,
+                        .seed = i,
+                        .sampler = i == 2 ? "dpmpp_2m" : "euler"});
+    batch->join(requests.back(), {.progress = {},
+                                  .done = [&, i](GenerateResult r) { results[i] = std::move(r); },
+                                  .failed = [](const Error& e) { ADD_FAILURE() << e.what(); }});
+    EXPECT_TRUE(batch->step());
+  }
+  const GenerateResult between = engine.generate(requests[0], {});
+  while (batch->step()) {
+  }
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    ASSERT_EQ(results[i].pictures.size(), 1u);
+    EXPECT_EQ(results[i].pictures[0].rgb, engine.generate(requests[i], {}).pictures[0].rgb) << i;
+  }
+  EXPECT_EQ(between.pictures[0].rgb, results[0].pictures[0].rgb);
+}
+
 TEST_F(OnDisk, SaysHowFarTheReadingIs) {
   std::uint64_t last = 0, all = 0, weights = 0;
   const Engine engine({.model = folder_.path(),

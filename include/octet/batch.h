@@ -1,0 +1,76 @@
+// Batch: many requests in one running batch, each as if it were alone.
+//
+//   auto batch = engine.start_batch({.max_pictures = 8});
+//   batch->join({.prompt = "a red apple"}, {.done = ..., .failed = ...});
+//   while (batch->step()) { ... join and cancel others ... }
+//
+// Requests whose pictures and texts have the same size are denoised together and come and go between
+// steps; prompts, seeds, steps, samplers and guidance are each request's own. On the CPU every picture
+// has the bytes that Engine::generate gives it. On a GPU that holds for compute type f32; with fewer
+// bits the batch's size can change the rounding of products.
+//
+// Turns: requests of another size, or for which there is no room, wait. Those behind them may pass,
+// but at most `max_pictures` pictures pass a waiting request; then nobody joins before it. So a
+// request waits for those in flight and a bounded number of others.
+//
+// Ownership: the batch keeps requests and hooks until their end; it must not outlive its engine.
+// Thread-safety: all calls from one thread, the one that uses the engine.
+//
+// Errors: join throws Error(kInvalidArgument) for a field, Error(kOutOfMemory) for a request that
+// does not fit even alone. What goes wrong later with one request is told to its `failed`. Only
+// Error(kDevice) leaves step(): then the device is lost, with all requests that have had no end.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "octet/error.h"
+#include "octet/request.h"
+
+namespace octet {
+
+struct BatchOptions {
+  int max_pictures = 8;        // denoised at once; a request with more of its own runs alone
+  std::size_t max_memory = 0;  // bytes of activations; 0: what the device has free
+  std::size_t prompt_cache = std::size_t{256} << 20;  // bytes of encoded prompts kept on the host
+};
+
+/// Called inside of step(); they may call join, cancel and load, but not step. All may be empty. An
+/// Error that `progress` throws ends the request.
+struct BatchHooks {
+  /// Returns false to cancel within one step.
+  std::function<bool(const Progress&)> progress;
+  /// Exactly one of the two is called, once, and nothing after it.
+  std::function<void(GenerateResult)> done;
+  std::function<void(const Error&)> failed;  // kCancelled when it was cancelled
+};
+
+/// How much is in the batch, in pictures.
+struct BatchLoad {
+  int waiting = 0;  // not begun
+  int running = 0;  // at their text or being denoised
+  int decoding = 0;
+};
+
+class Batch {
+ public:
+  using Id = std::uint64_t;
+
+  Batch() = default;
+  virtual ~Batch() = default;
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+
+  /// Queues a request. No work is done, no hook called.
+  virtual Id join(GenerateRequest request, BatchHooks hooks) = 0;
+  /// One denoising step of every picture in flight, and at most one request's text and one
+  /// picture's decoding. False when nothing is left to do.
+  virtual bool step() = 0;
+  /// The request ends at the next step(), before any work. Unknown and ended ones are ignored.
+  virtual void cancel(Id id) = 0;
+  [[nodiscard]] virtual bool idle() const = 0;
+  [[nodiscard]] virtual BatchLoad load() const = 0;
+};
+
+}  // namespace octet

@@ -1,0 +1,166 @@
+#include "pipeline/request_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "backend/null/null_backend.h"
+#include "backend/ops_checked.h"
+#include "diffusion/rng.h"
+#include "diffusion/schedule.h"
+#include "pipeline/decoding.h"
+#include "pipeline/finite_check.h"
+#include "pipeline/settings.h"
+
+namespace octet {
+
+PreparedRequest prepare_request(const Models& models, GenerateRequest request) {
+  const UsedSettings s = resolve_settings(request, models);
+  PreparedRequest p{
+      .request = {},
+      .settings = s,
+      .tokens = {},
+      .guidance = Guidance({.scale = s.guidance,
+                            .skip_layers = request.skip_layers,
+                            .skip_scale = s.skip_scale,
+                            .skip_start = s.skip_start,
+                            .skip_end = s.skip_end},
+                           static_cast<int>(models.mmdit.config().depth), s.steps),
+      .row = Row(find_sampler(s.sampler), make_sigmas(find_schedule(s.schedule), s.steps,
+                                                      static_cast<double>(s.shift))),
+      .warnings = {}};
+  p.request = std::move(request);
+  const auto tokenize = [&](const std::string& prompt, const char* field) {
+    p.tokens.push_back(tokenize_prompt(models.text, prompt,
+                                       {.compat = p.request.compat, .t5_length = s.t5_length},
+                                       field, p.warnings));
+  };
+  tokenize(p.request.prompt, "prompt");
+  if (p.guidance.uses_uncond()) tokenize(p.request.negative_prompt, "negative prompt");
+  return p;
+}
+
+RequestRun::RequestRun(const PreparedRequest& prepared, const Models& models, Backend& backend,
+                       Arena keep)
+    : prepared_(prepared), m_(models), keep_(std::move(keep)) {
+  const MmditConfig& c = m_.mmdit.config();
+  for (const PromptTokens& tokens : prepared_.tokens) {
+    prompts_.push_back({.text = keep_.tensor(DType::kF32, {1, text_rows(tokens), c.text_width}),
+                        .pooled = keep_.tensor(DType::kF32, {1, c.pooled_width})});
+    conditioning_.push_back(make_conditioning(keep_, m_.mmdit, prompts_.back(),
+                                              static_cast<std::size_t>(prepared_.row.steps())));
+  }
+  const UsedSettings& s = prepared_.settings;
+  const std::int64_t factor = m_.vae.spatial_factor();
+  latents_ = keep_.tensor(DType::kF32, {prepared_.request.batch, c.in_channels, s.height / factor,
+                                        s.width / factor});
+  for (std::int64_t i = 0; i < latents_.dim(0); ++i) {
+    tracks_.push_back(make_track({backend, keep_},
+                                 {.row = prepared_.row,
+                                  .guidance = &prepared_.guidance,
+                                  .cond = conditioning_.data(),
+                                  .uncond = conditioning_.size() > 1 ? &conditioning_[1] : nullptr,
+                                  .latents = slice(latents_, 0, i, i + 1)}));
+  }
+}
+
+const char* RequestRun::field(std::size_t prompt) const {
+  return prompt == 0 ? "prompt" : "negative prompt";
+}
+
+PromptKey RequestRun::key(std::size_t prompt) const {
+  const GenerateRequest& r = prepared_.request;
+  return {.text = prompt == 0 ? r.prompt : r.negative_prompt,
+          .t5_length = prepared_.settings.t5_length,
+          .compat = r.compat};
+}
+
+void RequestRun::encode(Ctx ctx, PromptCache* cache) {
+  const Arena::Scope scope(ctx.arena);
+  std::vector<std::size_t> missing;
+  std::vector<PromptTokens> tokens;
+  for (std::size_t i = 0; i < prompts_.size(); ++i) {
+    if (const PromptValues* known = cache != nullptr ? cache->find(key(i)) : nullptr) {
+      ctx.backend.upload(prompts_[i].text, std::as_bytes(std::span(known->text)));
+      ctx.backend.upload(prompts_[i].pooled, std::as_bytes(std::span(known->pooled)));
+      continue;
+    }
+    missing.push_back(i);
+    tokens.push_back(prepared_.tokens[i]);
+  }
+  if (missing.empty()) return;
+  const std::vector<EncodedPrompt> encoded =
+      encode_each(ctx, m_.text, m_.mmdit.config(), tokens);
+  for (std::size_t j = 0; j < missing.size(); ++j) {
+    const std::size_t i = missing[j];
+    require_finite_text(ctx, m_.text, tokens[j], encoded[j], field(i));
+    ops::copy(ctx, {.dst = prompts_[i].text, .src = encoded[j].text});
+    ops::copy(ctx, {.dst = prompts_[i].pooled, .src = encoded[j].pooled});
+    if (cache == nullptr) continue;
+    const auto download = [&](const Tensor& t) {
+      std::vector<float> values(static_cast<std::size_t>(t.numel()));
+      ctx.backend.download(std::as_writable_bytes(std::span(values)), t);
+      return values;
+    };
+    cache->put(key(i), {.text = download(prompts_[i].text), .pooled = download(prompts_[i].pooled)});
+  }
+}
+
+void RequestRun::modulate(Ctx ctx) {
+  const std::vector<float> timesteps = timesteps_of(prepared_.row);
+  for (std::size_t i = 0; i < prompts_.size(); ++i) {
+    octet::modulate(ctx, m_.mmdit, conditioning_[i], prompts_[i], timesteps);
+  }
+}
+
+void RequestRun::draw_noise(Ctx ctx) {
+  std::vector<float> noise;
+  if (prepared_.request.noise) {
+    noise = prepared_.request.noise->values;
+  } else {
+    noise.resize(static_cast<std::size_t>(latents_.numel()));
+    const std::size_t each = noise.size() / tracks_.size();
+    for (std::size_t i = 0; i < tracks_.size(); ++i) {
+      torch_randn(prepared_.settings.seed + i, std::span(noise).subspan(i * each, each));
+    }
+  }
+  ctx.backend.upload(latents_, std::as_bytes(std::span(noise)));
+}
+
+void RequestRun::check(Ctx ctx) const {
+  require_finite(ctx, {latents_}, "denoising", [](Ctx) {});
+}
+
+Picture RequestRun::decode(Ctx ctx, std::size_t picture) const {
+  return decode_picture(ctx, {.vae = m_.vae,
+                              .latents = tracks_[picture].latents,
+                              .compat = prepared_.request.compat,
+                              .seed = prepared_.settings.seed + picture,
+                              .look = {}});
+}
+
+std::size_t plan_alone(const Models& models, Backend& null, RequestRun& run) {
+  Arena scratch(null.allocate(kNullArenaBytes));
+  const Ctx ctx{null, scratch};
+  run.encode(ctx, nullptr);
+  run.modulate(ctx);
+  (void)run.decode(ctx, 0);
+  const std::span<Track> tracks = run.tracks();
+  return std::max(scratch.peak(), plan_step(models, null, {tracks.begin(), tracks.end()}));
+}
+
+std::size_t plan_step(const Models& models, Backend& null, std::vector<Track> tracks) {
+  Arena scratch(null.allocate(kNullArenaBytes));
+  // Whoever skips layers at some step has one row more there.
+  const std::size_t count = tracks.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!tracks[i].guidance->uses_skipped()) continue;
+    tracks.push_back(tracks[i]);
+    tracks.back().uncond = nullptr;
+  }
+  std::vector<Track*> all;
+  for (Track& track : tracks) all.push_back(&track);
+  Denoiser(models.mmdit).step({null, scratch}, all);
+  return scratch.peak();
+}
+
+}  // namespace octet

@@ -1,0 +1,70 @@
+// One request of a running batch: what is known of it beforehand, its memory, its stages.
+//
+// Its tensors lie in an arena of its own from the first stage to the last, so they stay where they
+// are while other requests come and go; scratch comes from the Ctx of each call.
+//
+// Thread-safety: one thread. Errors: as in pipeline/generate.h.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "pipeline/denoiser.h"
+#include "pipeline/models.h"
+#include "pipeline/prompt_cache.h"
+
+namespace octet {
+
+/// A request as it is before any work: checked, with defaults filled in, tokenised.
+struct PreparedRequest {
+  GenerateRequest request;
+  UsedSettings settings;
+  std::vector<PromptTokens> tokens;  // of the prompt, and of the negative one if it is used
+  Guidance guidance;
+  Row row;  // before its first step; of each of its pictures
+  std::vector<std::string> warnings;
+};
+[[nodiscard]] PreparedRequest prepare_request(const Models& models, GenerateRequest request);
+
+class RequestRun {
+ public:
+  /// `keep` holds everything of the request; nothing is computed yet. `prepared` stays the caller's.
+  RequestRun(const PreparedRequest& prepared, const Models& models, Backend& backend, Arena keep);
+
+  /// Encodes the prompts, or takes them out of the cache (which may be null).
+  void encode(Ctx ctx, PromptCache* cache);
+  /// The modulation vectors of all steps.
+  void modulate(Ctx ctx);
+  void draw_noise(Ctx ctx);
+  /// One per picture; their tensors belong to this object.
+  [[nodiscard]] std::span<Track> tracks() { return tracks_; }
+  [[nodiscard]] std::span<const Track> tracks() const { return tracks_; }
+  /// Error(kUnsupported) when the latents are not finite.
+  void check(Ctx ctx) const;
+  [[nodiscard]] Picture decode(Ctx ctx, std::size_t picture) const;
+
+  /// Bytes of `keep` that it needs.
+  [[nodiscard]] std::size_t memory() const { return keep_.peak(); }
+
+ private:
+  [[nodiscard]] const char* field(std::size_t prompt) const;
+  [[nodiscard]] PromptKey key(std::size_t prompt) const;
+
+  const PreparedRequest& prepared_;
+  const Models& m_;
+  Arena keep_;
+  std::vector<EncodedPrompt> prompts_;
+  std::vector<Conditioning> conditioning_;  // of each prompt
+  Tensor latents_;                          // [batch, C, H, W]
+  std::vector<Track> tracks_;
+};
+
+/// Scratch of the largest stage of a request that is alone. `run` lies in memory of `null`.
+[[nodiscard]] std::size_t plan_alone(const Models& models, Backend& null, RequestRun& run);
+/// Scratch of one step of these tracks, in memory of `null`.
+[[nodiscard]] std::size_t plan_step(const Models& models, Backend& null, std::vector<Track> tracks);
+
+}  // namespace octet

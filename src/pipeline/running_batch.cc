@@ -1,0 +1,329 @@
+#include "pipeline/running_batch.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "backend/null/null_backend.h"
+#include "base/format.h"
+
+namespace octet {
+
+RunningBatch::RunningBatch(Backend& backend, const Models& models, DType stream,
+                           const BatchOptions& options)
+    : backend_(backend),
+      models_(models),
+      null_(make_null_backend({.stream = stream})),
+      options_(options),
+      cache_(options.prompt_cache),
+      denoiser_(models.mmdit) {
+  if (options_.max_pictures >= 1) return;
+  throw Error(Code::kInvalidArgument,
+              format("max pictures: expected at least 1, found %d", options_.max_pictures));
+}
+
+RunningBatch::Job::Job(Id number, PreparedRequest request, BatchHooks its_hooks,
+                       const Models& models, Backend& null)
+    : id(number),
+      prepared(std::move(request)),
+      hooks(std::move(its_hooks)),
+      planned(prepared, models, null, Arena(null.allocate(kNullArenaBytes))),
+      scratch(plan_alone(models, null, planned)) {
+  result.used = prepared.settings;
+  result.warnings = prepared.warnings;
+}
+
+RunningBatch::Shape RunningBatch::Job::shape() const {
+  return {.width = prepared.settings.width,
+          .height = prepared.settings.height,
+          .text_rows = text_rows(prepared.tokens.front())};
+}
+
+// ---- from outside --------------------------------------------------------------------------
+
+Batch::Id RunningBatch::join(GenerateRequest request, BatchHooks hooks) {
+  std::list<Job> one;
+  one.emplace_back(last_id_ + 1, prepare_request(models_, std::move(request)), std::move(hooks),
+                   models_, *null_);
+  const std::size_t alone = one.front().planned.memory() + one.front().scratch;
+  std::size_t limit = backend_.info().memory;
+  if (limit != 0) limit += held();
+  if (options_.max_memory != 0) limit = options_.max_memory;
+  if (limit != 0 && alone > limit) {
+    throw Error(Code::kOutOfMemory,
+                format("memory: this request needs %zu MiB of activations, there are %zu MiB",
+                       alone >> 20, limit >> 20));
+  }
+  jobs_.splice(jobs_.end(), one);
+  return ++last_id_;
+}
+
+bool RunningBatch::step() {
+  end_cancelled();
+  admit();
+  begin_one();
+  denoise();
+  decode_one();
+  end_cancelled();  // whose hooks said so in this step
+  std::erase_if(jobs_, [](const Job& job) { return job.state == State::kEnded; });
+  return !idle();
+}
+
+void RunningBatch::cancel(Id id) {
+  for (Job& job : jobs_) {
+    if (job.id == id) job.cancelled = true;
+  }
+}
+
+BatchLoad RunningBatch::load() const {
+  return {.waiting = count(State::kWaiting),
+          .running = count(State::kText) + count(State::kDenoise),
+          .decoding = count(State::kDecode)};
+}
+
+RunningBatch::Job* RunningBatch::first(State state) {
+  const auto job =
+      std::ranges::find_if(jobs_, [&](const Job& each) { return each.state == state; });
+  return job == jobs_.end() ? nullptr : &*job;
+}
+
+int RunningBatch::count(State state) const {
+  int pictures = 0;
+  for (const Job& job : jobs_) pictures += job.state == state ? job.pictures() : 0;
+  return pictures;
+}
+
+// ---- turns ---------------------------------------------------------------------------------
+
+void RunningBatch::admit() {
+  std::vector<Job*> passed;
+  for (Job& job : jobs_) {
+    if (job.state != State::kWaiting) continue;
+    if (may_start(job)) {
+      for (Job* other : passed) other->passed += job.pictures();
+      guarded(job, [&] { start(job); });
+      continue;
+    }
+    if (job.passed >= options_.max_pictures) return;
+    passed.push_back(&job);
+  }
+}
+
+bool RunningBatch::may_start(const Job& job) const {
+  if (std::ranges::none_of(jobs_, &Job::in_flight)) return true;
+  const auto differs = [&](const Job& other) {
+    return other.denoising() && other.shape() != job.shape();
+  };
+  if (std::ranges::any_of(jobs_, differs)) return false;
+  const int running = count(State::kText) + count(State::kDenoise);
+  if (running > 0 && running + job.pictures() > options_.max_pictures) return false;
+  // Pictures that wait for their decoding hold memory, and steps can be quicker than decoding.
+  if (count(State::kDecode) >= options_.max_pictures) return false;
+  return has_room(job, 1, scratch_for(job, 1));
+}
+
+void RunningBatch::start(Job& job) {
+  reserve_scratch(job);
+  job.run.emplace(job.prepared, models_, backend_,
+                  Arena(backend_.allocate(job.planned.memory())));
+  job.state = State::kText;
+}
+
+// ---- memory --------------------------------------------------------------------------------
+
+// Scratch with everyone in flight and so many requests like this one.
+std::size_t RunningBatch::scratch_for(const Job& job, int copies) const {
+  std::size_t scratch = job.scratch;
+  std::vector<Track> tracks;
+  const auto add = [&](const Job& one) {
+    const std::span<const Track> own = one.planned.tracks();
+    tracks.insert(tracks.end(), own.begin(), own.end());
+  };
+  for (int i = 0; i < copies; ++i) add(job);
+  for (const Job& other : jobs_) {
+    if (!other.in_flight()) continue;
+    scratch = std::max(scratch, other.scratch);
+    if (other.denoising()) add(other);
+  }
+  return std::max(scratch, plan_step(models_, *null_, std::move(tracks)));
+}
+
+std::size_t RunningBatch::held() const {
+  std::size_t bytes = scratch_ ? scratch_->capacity() : 0;
+  for (const Job& job : jobs_) bytes += job.in_flight() ? job.planned.memory() : 0;
+  return bytes;
+}
+
+bool RunningBatch::has_room(const Job& job, int copies, std::size_t scratch) const {
+  const std::size_t have = scratch_ ? scratch_->capacity() : 0;
+  const std::size_t more = job.planned.memory() * static_cast<std::size_t>(copies) +
+                           (scratch > have ? scratch - have : 0);
+  if (options_.max_memory != 0 && held() + more > options_.max_memory) return false;
+  const std::size_t free = backend_.info().memory;
+  return free == 0 || more <= free;
+}
+
+// When scratch has to grow it does so for as many pictures as may come, if there is room for them.
+void RunningBatch::reserve_scratch(const Job& job) {
+  std::size_t scratch = scratch_for(job, 1);
+  const std::size_t before = scratch_ ? scratch_->capacity() : 0;
+  if (scratch <= before) return;
+  const int running = count(State::kText) + count(State::kDenoise);
+  for (int copies = (options_.max_pictures - running) / job.pictures(); copies > 1; --copies) {
+    const std::size_t more = scratch_for(job, copies);
+    if (!has_room(job, copies, more)) continue;
+    scratch = more;
+    break;
+  }
+  if (!has_room(job, 1, scratch)) {
+    throw Error(Code::kOutOfMemory, format("memory: expected %zu MiB more for activations",
+                                           (job.planned.memory() + scratch - before) >> 20));
+  }
+  scratch_.reset();
+  try {
+    scratch_.emplace(backend_.allocate(scratch));
+  } catch (const Error&) {
+    if (before != 0) scratch_.emplace(backend_.allocate(before));
+    throw;
+  }
+}
+
+// There is none when it could neither grow nor be had again as it was.
+Ctx RunningBatch::context() {
+  if (scratch_) return {backend_, *scratch_};
+  throw Error(Code::kOutOfMemory, "memory: what the batch had is no longer there");
+}
+
+// ---- stages --------------------------------------------------------------------------------
+
+void RunningBatch::begin_one() {
+  Job* job = first(State::kText);
+  if (job == nullptr) return;
+  guarded(*job, [&] {
+    const Ctx ctx = context();
+    const Stopwatch text;
+    job->run->encode(ctx, &cache_);
+    job->result.seconds.text = text.seconds();
+    report(*job, {.stage = Stage::kText, .step = 1, .steps = 1, .seconds = text.seconds()});
+    if (job->cancelled) return;
+    const Stopwatch modulation;
+    job->run->modulate(ctx);
+    job->run->draw_noise(ctx);
+    backend_.synchronize();
+    job->result.seconds.modulation = modulation.seconds();
+    report(*job,
+           {.stage = Stage::kModulation, .step = 1, .steps = 1, .seconds = modulation.seconds()});
+    job->state = State::kDenoise;
+    job->stage = {};
+  });
+}
+
+void RunningBatch::denoise() {
+  Unit unit;
+  std::vector<Track*> tracks;
+  bool ends = false;
+  for (Job& job : jobs_) {
+    if (job.state != State::kDenoise || job.cancelled) continue;
+    for (Track& track : job.run->tracks()) tracks.push_back(&track);
+    const Row& row = tracks.back()->row;
+    unit.emplace_back(&job, row.step() + 1);
+    ends = ends || row.step() + 1 == row.steps();
+  }
+  if (unit.empty()) return;
+  try {
+    denoiser_.step(context(), tracks);
+  } catch (const Error& error) {  // nobody knows how far each of them came
+    if (error.code() == Code::kDevice) throw;
+    for (const auto& [job, step] : unit) fail(*job, error);
+    return;
+  }
+  units_.push_back(std::move(unit));
+  auto running = static_cast<std::size_t>(backend_.finish_unit());
+  if (ends) {
+    backend_.synchronize();
+    running = 0;
+  }
+  report_units(running);
+}
+
+// Steps are reported when the device has finished them, not when they were handed to it.
+void RunningBatch::report_units(std::size_t running) {
+  while (units_.size() > running) {
+    const Unit unit = std::move(units_.front());
+    units_.pop_front();
+    for (const auto& [job, step] : unit) {
+      if (!job->cancelled) guarded(*job, [&, job = job, step = step] { report_step(*job, step); });
+    }
+  }
+}
+
+void RunningBatch::report_step(Job& job, int step) {
+  const int steps = job.prepared.row.steps();
+  const double seconds = job.stage.seconds();
+  if (step == steps) {
+    job.result.seconds.denoise = seconds;
+    job.state = State::kDecode;
+    job.stage = {};
+  }
+  report(job, {.stage = Stage::kDenoise, .step = step, .steps = steps, .seconds = seconds});
+}
+
+void RunningBatch::decode_one() {
+  Job* job = first(State::kDecode);
+  if (job == nullptr || job->cancelled) return;
+  guarded(*job, [&] {
+    const Ctx ctx = context();
+    std::vector<Picture>& pictures = job->result.pictures;
+    if (pictures.empty()) job->run->check(ctx);
+    pictures.push_back(job->run->decode(ctx, pictures.size()));
+    if (static_cast<int>(pictures.size()) < job->pictures()) return;
+    const double seconds = job->stage.seconds();
+    job->result.seconds.decode = seconds;
+    report(*job, {.stage = Stage::kDecode, .step = 1, .steps = 1, .seconds = seconds});
+    if (job->cancelled) return;
+    job->result.activation_peak_bytes = job->run->memory() + scratch_->peak();
+    GenerateResult result = std::move(job->result);
+    end(*job);
+    if (job->hooks.done) job->hooks.done(std::move(result));
+  });
+}
+
+// ---- ends ----------------------------------------------------------------------------------
+
+void RunningBatch::report(Job& job, const Progress& progress) {
+  if (job.hooks.progress && !job.hooks.progress(progress)) job.cancelled = true;
+}
+
+// What goes wrong with one request ends that request alone.
+void RunningBatch::guarded(Job& job, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    if (error.code() == Code::kDevice) throw;
+    fail(job, error);
+  } catch (const std::bad_alloc&) {
+    fail(job, Error(Code::kOutOfMemory, "host memory: an allocation failed"));
+  }
+}
+
+void RunningBatch::end(Job& job) {
+  job.state = State::kEnded;
+  job.run.reset();
+  for (Unit& unit : units_) {
+    std::erase_if(unit, [&](const auto& entry) { return entry.first == &job; });
+  }
+}
+
+void RunningBatch::fail(Job& job, const Error& error) {
+  if (job.state == State::kEnded) return;
+  end(job);
+  if (job.hooks.failed) job.hooks.failed(error);
+}
+
+void RunningBatch::end_cancelled() {
+  for (Job& job : jobs_) {
+    if (job.cancelled) fail(job, Error(Code::kCancelled, "interrupted"));
+  }
+}
+
+}  // namespace octet

@@ -1,0 +1,110 @@
+// The Batch of octet/batch.h: who is in flight, who waits, and what a step does.
+//
+// A request goes waiting -> text -> denoise -> decode -> its end. Requests at text and denoise share
+// one shape; those being decoded do not mind.
+//
+// Memory: every request in flight has an arena of its own (request_run.h); scratch is one arena,
+// large enough for the most pictures that fit, so that it lies still while requests come and go and
+// the backend can repeat recordings.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/stopwatch.h"
+#include "octet/batch.h"
+#include "pipeline/request_run.h"
+
+namespace octet {
+
+class RunningBatch final : public Batch {
+ public:
+  /// `stream` is the backend's stream dtype for the denoiser. Backend and models stay the caller's.
+  RunningBatch(Backend& backend, const Models& models, DType stream, const BatchOptions& options);
+
+  Id join(GenerateRequest request, BatchHooks hooks) override;
+  bool step() override;
+  void cancel(Id id) override;
+  [[nodiscard]] bool idle() const override { return jobs_.empty(); }
+  [[nodiscard]] BatchLoad load() const override;
+
+ private:
+  enum class State : std::uint8_t { kWaiting, kText, kDenoise, kDecode, kEnded };
+
+  /// What pictures of one batch have in common.
+  struct Shape {
+    int width = 0, height = 0;
+    std::int64_t text_rows = 0;
+    bool operator==(const Shape&) const = default;
+  };
+
+  struct Job {
+    Job(Id number, PreparedRequest request, BatchHooks its_hooks, const Models& models,
+        Backend& null);
+
+    Id id;
+    PreparedRequest prepared;
+    BatchHooks hooks;
+    RequestRun planned;       // the same without memory
+    std::size_t scratch = 0;  // bytes it needs when it is alone
+    State state = State::kWaiting;
+    std::optional<RequestRun> run;  // while it is in flight
+    GenerateResult result;
+    Stopwatch stage;  // since the present stage began
+    int passed = 0;   // pictures that went before it
+    bool cancelled = false;
+
+    [[nodiscard]] int pictures() const { return prepared.request.batch; }
+    [[nodiscard]] Shape shape() const;
+    [[nodiscard]] bool in_flight() const { return run.has_value(); }
+    [[nodiscard]] bool denoising() const {
+      return state == State::kText || state == State::kDenoise;
+    }
+  };
+
+  /// A step that was handed to the device: of whom, and the how-manieth of each from 1.
+  using Unit = std::vector<std::pair<Job*, int>>;
+
+  [[nodiscard]] Job* first(State state);
+  /// Pictures of jobs in this state.
+  [[nodiscard]] int count(State state) const;
+
+  void admit();
+  [[nodiscard]] bool may_start(const Job& job) const;
+  void start(Job& job);
+  void begin_one();
+  void denoise();
+  void report_units(std::size_t running);
+  void report_step(Job& job, int step);
+  void decode_one();
+
+  void report(Job& job, const Progress& progress);
+  void guarded(Job& job, const std::function<void()>& work);
+  void end(Job& job);
+  void fail(Job& job, const Error& error);
+  void end_cancelled();
+
+  [[nodiscard]] std::size_t scratch_for(const Job& job, int copies) const;
+  [[nodiscard]] bool has_room(const Job& job, int copies, std::size_t scratch) const;
+  void reserve_scratch(const Job& job);
+  [[nodiscard]] Ctx context();
+  [[nodiscard]] std::size_t held() const;
+
+  Backend& backend_;
+  const Models& models_;
+  std::unique_ptr<Backend> null_;
+  BatchOptions options_;
+  PromptCache cache_;
+  Denoiser denoiser_;
+  std::optional<Arena> scratch_;
+  std::list<Job> jobs_;     // in order of their arrival
+  std::deque<Unit> units_;  // not reported yet
+  Id last_id_ = 0;
+};
+
+}  // namespace octet
