@@ -5,14 +5,11 @@
 #include "backend/null/null_backend.h"
 #include "base/check.h"
 #include "base/stopwatch.h"
-#include "diffusion/rng.h"
-#include "diffusion/schedule.h"
 #include "pipeline/conditioning.h"
 #include "pipeline/decoding.h"
 #include "pipeline/finite_check.h"
-#include "pipeline/init_picture.h"
 #include "pipeline/sampling.h"
-#include "pipeline/settings.h"
+#include "pipeline/start_latents.h"
 
 namespace octet {
 namespace {
@@ -44,7 +41,7 @@ class Generation {
 
   GenerateResult run() {
     const Arena::Scope scope(ctx_.arena);
-    const Guidance guidance = make_guidance();
+    const Guidance guidance = request_guidance(request_, settings_, m_.mmdit);
     if (request_.init) encode_init();
     const Timer timer;
     encode_text(guidance.uses_uncond());
@@ -57,17 +54,6 @@ class Generation {
   }
 
  private:
-  [[nodiscard]] Guidance make_guidance() const {
-    return Guidance({.scale = settings_.guidance,
-                     .skip_layers = request_.skip_layers,
-                     .skip_scale = settings_.skip_scale,
-                     .skip_start = settings_.skip_start,
-                     .skip_end = settings_.skip_end,
-                     .first_step = settings_.skipped_steps},
-                    static_cast<int>(m_.mmdit.config().depth),
-                    settings_.skipped_steps + settings_.run_steps);
-  }
-
   void dump(const std::string& name, const Tensor& t) const {
     if (hooks_.dump) hooks_.dump(name, download(ctx_, t));
   }
@@ -101,12 +87,6 @@ class Generation {
     report(hooks_, {.stage = Stage::kText, .step = 1, .steps = 1, .seconds = timer.seconds()});
   }
 
-  [[nodiscard]] Tensor new_latents() const {
-    const std::int64_t factor = m_.vae.spatial_factor();
-    return ctx_.arena.tensor(DType::kF32, {request_.batch, m_.mmdit.config().in_channels,
-                                           settings_.height / factor, settings_.width / factor});
-  }
-
   void encode_init() {
     const Timer timer;
     encoded_.emplace(ctx_, m_.vae, *request_.init, settings_.width, settings_.height);
@@ -114,72 +94,28 @@ class Generation {
     report(hooks_, {.stage = Stage::kInit, .step = 1, .steps = 1, .seconds = timer.seconds()});
   }
 
-  // Drawn on the host in PyTorch's order: the picture does not depend on the device.
   Tensor draw_noise() {
-    const Tensor latents = new_latents();
-    noise_ = encoded_ ? new_latents() : latents;
-    if (encoded_) z_ = new_latents();
-    KnownLatents all{.z = {}, .noise = {}, .kept = {}, .drawn = {}};
-    if (request_.mask) upload_mask(all);
-    for (std::int64_t b = 0; encoded_ && b < request_.batch; ++b) {
-      known_.push_back(all);
-      known_.back().z = slice(z_, 0, b, b + 1);
-      known_.back().noise = slice(noise_, 0, b, b + 1);
-    }
-    begin(latents);
-    dump("noise", noise_);
-    if (encoded_) dump("init_latents", z_);
-    return latents;
-  }
-
-  void upload_mask(KnownLatents& known) const {
-    const std::vector<float> drawn = latent_mask(*request_.mask, settings_.width, settings_.height,
-                                                 static_cast<int>(m_.vae.spatial_factor()));
-    std::vector<float> kept;
-    for (const float d : drawn) kept.push_back(1.0f - d);
-    const auto upload = [&](const std::vector<float>& values) {
-      const Tensor t = ctx_.arena.tensor(DType::kF32, {1, std::ssize(values)});
-      ctx_.backend.upload(t, std::as_bytes(std::span(values)));
-      return t;
-    };
-    known.drawn = upload(drawn);
-    known.kept = upload(kept);
+    start_ = make_start(ctx_.arena, m_, request_, settings_);
+    begin(ctx_);
+    dump("noise", start_.noise);
+    if (encoded_) dump("init_latents", start_.z);
+    return start_.latents;
   }
 
   // Writes what the first step begins with.
-  void begin(const Tensor& latents) const {
-    std::vector<float> noise(static_cast<std::size_t>(latents.numel()));
-    std::vector<float> z(encoded_ ? noise.size() : 0);
-    const std::size_t each = noise.size() / static_cast<std::size_t>(request_.batch);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(request_.batch); ++i) {
-      TorchGenerator generator(settings_.seed + i);
-      const std::span row = std::span(noise).subspan(i * each, each);
-      if (encoded_) {
-        generator.randn(row);
-        encoded_->sample(row, std::span(z).subspan(i * each, each));
-      }
-      generator.randn(row);
-    }
-    if (request_.noise) noise = request_.noise->values;
-    ctx_.backend.upload(noise_, std::as_bytes(std::span(noise)));
-    if (encoded_) ctx_.backend.upload(z_, std::as_bytes(std::span(z)));
-    const float sigma = run_sigmas(settings_, request_.compat).front();
-    for (std::size_t i = 0; i < known_.size(); ++i) {
-      const auto b = static_cast<std::int64_t>(i);
-      add_noise(ctx_, slice(latents, 0, b, b + 1), known_[i], sigma);
-    }
+  void begin(Ctx ctx) const {
+    write_start(ctx, start_, request_, settings_, encoded_ ? &*encoded_ : nullptr);
   }
 
   [[nodiscard]] SamplingArgs sampling(const Tensor& latents, const Guidance& guidance) const {
-    const std::vector<float> sigmas = run_sigmas(settings_, request_.compat);
     return {.mmdit = m_.mmdit,
             .latents = latents,
             .cond = cond_,
             .uncond = uncond_,
             .guidance = guidance,
             .rows = std::vector<Row>(static_cast<std::size_t>(request_.batch),
-                                     Row(find_sampler(settings_.sampler), sigmas)),
-            .known = known_,
+                                     request_row(request_, settings_)),
+            .known = start_.known,
             .on_modulation = {},
             .on_step = {}};
   }
@@ -204,7 +140,7 @@ class Generation {
     sample(ctx_, args);
     std::string stage = "denoising";
     require_finite(ctx_, {latents}, stage, [&](Ctx ctx) {
-      begin(latents);
+      begin(ctx);
       SamplingArgs again = sampling(latents, guidance);
       again.on_modulation = [&] { stage = "denoising, step 1"; };
       again.on_step = [&](int step) {
@@ -254,8 +190,7 @@ class Generation {
   std::vector<PromptTokens> tokens_;  // of the prompt, and of the negative one if it is used
   EncodedPrompt cond_, uncond_;
   std::optional<EncodedPicture> encoded_;  // the init picture
-  Tensor noise_, z_;                       // of all pictures; z_ of the init picture
-  std::vector<KnownLatents> known_;        // of each picture, with an init picture
+  StartLatents start_;
   GenerateResult result_;
 };
 

@@ -5,29 +5,21 @@
 
 #include "backend/null/null_backend.h"
 #include "backend/ops_checked.h"
-#include "diffusion/rng.h"
-#include "diffusion/schedule.h"
 #include "pipeline/decoding.h"
 #include "pipeline/finite_check.h"
+#include "pipeline/sampling.h"
 #include "pipeline/settings.h"
 
 namespace octet {
 
 PreparedRequest prepare_request(const Models& models, GenerateRequest request) {
   const UsedSettings s = resolve_settings(request, models);
-  PreparedRequest p{
-      .request = {},
-      .settings = s,
-      .tokens = {},
-      .guidance = Guidance({.scale = s.guidance,
-                            .skip_layers = request.skip_layers,
-                            .skip_scale = s.skip_scale,
-                            .skip_start = s.skip_start,
-                            .skip_end = s.skip_end},
-                           static_cast<int>(models.mmdit.config().depth), s.steps),
-      .row = Row(find_sampler(s.sampler), make_sigmas(find_schedule(s.schedule), s.steps,
-                                                      static_cast<double>(s.shift))),
-      .warnings = {}};
+  PreparedRequest p{.request = {},
+                    .settings = s,
+                    .tokens = {},
+                    .guidance = request_guidance(request, s, models.mmdit),
+                    .row = request_row(request, s),
+                    .warnings = {}};
   p.request = std::move(request);
   const auto tokenize = [&](const std::string& prompt, const char* field) {
     p.tokens.push_back(tokenize_prompt(models.text, prompt,
@@ -49,17 +41,15 @@ RequestRun::RequestRun(const PreparedRequest& prepared, const Models& models, Ba
     conditioning_.push_back(make_conditioning(keep_, m_.mmdit, prompts_.back(),
                                               static_cast<std::size_t>(prepared_.row.steps())));
   }
-  const UsedSettings& s = prepared_.settings;
-  const std::int64_t factor = m_.vae.spatial_factor();
-  latents_ = keep_.tensor(DType::kF32, {prepared_.request.batch, c.in_channels, s.height / factor,
-                                        s.width / factor});
-  for (std::int64_t i = 0; i < latents_.dim(0); ++i) {
+  start_ = make_start(keep_, m_, prepared_.request, prepared_.settings);
+  for (std::int64_t i = 0; i < start_.latents.dim(0); ++i) {
     tracks_.push_back(make_track({backend, keep_},
                                  {.row = prepared_.row,
                                   .guidance = &prepared_.guidance,
                                   .cond = conditioning_.data(),
                                   .uncond = conditioning_.size() > 1 ? &conditioning_[1] : nullptr,
-                                  .latents = slice(latents_, 0, i, i + 1)}));
+                                  .latents = slice(start_.latents, 0, i, i + 1)}));
+    if (!start_.known.empty()) tracks_.back().known = start_.known[static_cast<std::size_t>(i)];
   }
 }
 
@@ -88,8 +78,7 @@ void RequestRun::encode(Ctx ctx, PromptCache* cache) {
     tokens.push_back(prepared_.tokens[i]);
   }
   if (missing.empty()) return;
-  const std::vector<EncodedPrompt> encoded =
-      encode_each(ctx, m_.text, m_.mmdit.config(), tokens);
+  const std::vector<EncodedPrompt> encoded = encode_each(ctx, m_.text, m_.mmdit.config(), tokens);
   for (std::size_t j = 0; j < missing.size(); ++j) {
     const std::size_t i = missing[j];
     require_finite_text(ctx, m_.text, tokens[j], encoded[j], field(i));
@@ -101,7 +90,8 @@ void RequestRun::encode(Ctx ctx, PromptCache* cache) {
       ctx.backend.download(std::as_writable_bytes(std::span(values)), t);
       return values;
     };
-    cache->put(key(i), {.text = download(prompts_[i].text), .pooled = download(prompts_[i].pooled)});
+    cache->put(key(i),
+               {.text = download(prompts_[i].text), .pooled = download(prompts_[i].pooled)});
   }
 }
 
@@ -112,22 +102,18 @@ void RequestRun::modulate(Ctx ctx) {
   }
 }
 
-void RequestRun::draw_noise(Ctx ctx) {
-  std::vector<float> noise;
-  if (prepared_.request.noise) {
-    noise = prepared_.request.noise->values;
-  } else {
-    noise.resize(static_cast<std::size_t>(latents_.numel()));
-    const std::size_t each = noise.size() / tracks_.size();
-    for (std::size_t i = 0; i < tracks_.size(); ++i) {
-      torch_randn(prepared_.settings.seed + i, std::span(noise).subspan(i * each, each));
-    }
-  }
-  ctx.backend.upload(latents_, std::as_bytes(std::span(noise)));
+void RequestRun::encode_init(Ctx ctx) {
+  const GenerateRequest& r = prepared_.request;
+  const UsedSettings& s = prepared_.settings;
+  if (r.init) encoded_.emplace(ctx, m_.vae, *r.init, s.width, s.height);
+}
+
+void RequestRun::begin(Ctx ctx) const {
+  write_start(ctx, start_, prepared_.request, prepared_.settings, encoded_ ? &*encoded_ : nullptr);
 }
 
 void RequestRun::check(Ctx ctx) const {
-  require_finite(ctx, {latents_}, "denoising", [](Ctx) {});
+  require_finite(ctx, {start_.latents}, "denoising", [](Ctx) {});
 }
 
 Picture RequestRun::decode(Ctx ctx, std::size_t picture) const {
@@ -141,6 +127,7 @@ Picture RequestRun::decode(Ctx ctx, std::size_t picture) const {
 std::size_t plan_alone(const Models& models, Backend& null, RequestRun& run) {
   Arena scratch(null.allocate(kNullArenaBytes));
   const Ctx ctx{null, scratch};
+  run.encode_init(ctx);
   run.encode(ctx, nullptr);
   run.modulate(ctx);
   (void)run.decode(ctx, 0);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "pipeline/denoiser.h"
 #include "pipeline/models.h"
 #include "pipeline/prompt_cache.h"
+#include "pipeline/start_latents.h"
 
 namespace octet {
 
@@ -31,14 +33,18 @@ struct PreparedRequest {
 
 class RequestRun {
  public:
-  /// `keep` holds everything of the request; nothing is computed yet. `prepared` stays the caller's.
+  /// `keep` holds everything of the request; nothing is computed yet. `prepared` stays the
+  /// caller's.
   RequestRun(const PreparedRequest& prepared, const Models& models, Backend& backend, Arena keep);
 
+  /// Encodes the picture that it begins with, if it has one.
+  void encode_init(Ctx ctx);
   /// Encodes the prompts, or takes them out of the cache (which may be null).
   void encode(Ctx ctx, PromptCache* cache);
   /// The modulation vectors of all steps.
   void modulate(Ctx ctx);
-  void draw_noise(Ctx ctx);
+  /// Writes what the first step begins with.
+  void begin(Ctx ctx) const;
   /// One per picture; their tensors belong to this object.
   [[nodiscard]] std::span<Track> tracks() { return tracks_; }
   [[nodiscard]] std::span<const Track> tracks() const { return tracks_; }
@@ -58,7 +64,8 @@ class RequestRun {
   Arena keep_;
   std::vector<EncodedPrompt> prompts_;
   std::vector<Conditioning> conditioning_;  // of each prompt
-  Tensor latents_;                          // [batch, C, H, W]
+  StartLatents start_;
+  std::optional<EncodedPicture> encoded_;  // the init picture
   std::vector<Track> tracks_;
 };
 

@@ -124,8 +124,7 @@ bool RunningBatch::may_start(const Job& job) const {
 
 void RunningBatch::start(Job& job) {
   reserve_scratch(job);
-  job.run.emplace(job.prepared, models_, backend_,
-                  Arena(backend_.allocate(job.planned.memory())));
+  job.run.emplace(job.prepared, models_, backend_, Arena(backend_.allocate(job.planned.memory())));
   job.state = State::kText;
 }
 
@@ -201,6 +200,13 @@ void RunningBatch::begin_one() {
   if (job == nullptr) return;
   guarded(*job, [&] {
     const Ctx ctx = context();
+    if (job->prepared.request.init) {
+      const Stopwatch init;
+      job->run->encode_init(ctx);
+      job->result.seconds.init = init.seconds();
+      report(*job, {.stage = Stage::kInit, .step = 1, .steps = 1, .seconds = init.seconds()});
+      if (job->cancelled) return;
+    }
     const Stopwatch text;
     job->run->encode(ctx, &cache_);
     job->result.seconds.text = text.seconds();
@@ -208,7 +214,7 @@ void RunningBatch::begin_one() {
     if (job->cancelled) return;
     const Stopwatch modulation;
     job->run->modulate(ctx);
-    job->run->draw_noise(ctx);
+    job->run->begin(ctx);
     backend_.synchronize();
     job->result.seconds.modulation = modulation.seconds();
     report(*job,

@@ -1,7 +1,7 @@
 // The Batch of octet/batch.h: who is in flight, who waits, and what a step does.
 //
-// A request goes waiting -> text -> denoise -> decode -> its end. Requests at text and denoise share
-// one shape; those being decoded do not mind.
+// A request goes waiting -> text -> denoise -> decode -> its end. Requests at text and denoise
+// share one shape; those being decoded do not mind.
 //
 // Memory: every request in flight has an arena of its own (request_run.h); scratch is one arena,
 // large enough for the most pictures that fit, so that it lies still while requests come and go and

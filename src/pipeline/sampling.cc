@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "pipeline/settings.h"
 
 namespace octet {
 namespace {
@@ -16,6 +17,22 @@ Conditioning condition(Ctx ctx, const Mmdit& mmdit, const EncodedPrompt& prompt,
 }
 
 }  // namespace
+
+Guidance request_guidance(const GenerateRequest& request, const UsedSettings& settings,
+                          const Mmdit& mmdit) {
+  return Guidance({.scale = settings.guidance,
+                   .skip_layers = request.skip_layers,
+                   .skip_scale = settings.skip_scale,
+                   .skip_start = settings.skip_start,
+                   .skip_end = settings.skip_end,
+                   .first_step = settings.skipped_steps},
+                  static_cast<int>(mmdit.config().depth),
+                  settings.skipped_steps + settings.run_steps);
+}
+
+Row request_row(const GenerateRequest& request, const UsedSettings& settings) {
+  return Row(find_sampler(settings.sampler), run_sigmas(settings, request.compat));
+}
 
 void sample(Ctx ctx, SamplingArgs& args) {
   const Arena::Scope scope(ctx.arena);

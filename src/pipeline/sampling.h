@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "octet/request.h"
 #include "pipeline/denoiser.h"
 
 namespace octet {
@@ -25,6 +26,12 @@ struct SamplingArgs {
   std::function<void(int step)> on_step;
   bool on_step_reads_latents = false;
 };
+
+/// The guidance that a request asks for, over its whole schedule.
+[[nodiscard]] Guidance request_guidance(const GenerateRequest& request,
+                                        const UsedSettings& settings, const Mmdit& mmdit);
+/// Each of its pictures before the first step.
+[[nodiscard]] Row request_row(const GenerateRequest& request, const UsedSettings& settings);
 
 void sample(Ctx ctx, SamplingArgs& args);
 

@@ -93,6 +93,18 @@ void expect_as_alone(const Guest& guest, Backend& backend, const Models& models)
 
 // ---- bytes ---------------------------------------------------------------------------------
 
+// A picture to begin with, and a mask for some of them.
+void add_init(GenerateRequest& r, std::mt19937& random) {
+  InitPicture& init = r.init.emplace();
+  init.width = 20, init.height = 30;
+  for (int i = 0; i < 3 * 20 * 30; ++i) init.rgb.push_back(static_cast<std::uint8_t>(random()));
+  r.steps = 4;
+  r.strength = random() % 2 == 0 ? 0.5 : 1.0;
+  if (random() % 2 != 0) return;
+  r.mask = InitMask{.width = 8, .height = 8, .values = std::vector<std::uint8_t>(64, 255)};
+  for (std::size_t i = 0; i < 40; ++i) r.mask->values[i] = 0;
+}
+
 GenerateRequest random_request(std::mt19937& random) {
   const auto one_of = [&](auto... values) {
     const std::common_type_t<decltype(values)...> all[] = {values...};
@@ -112,6 +124,7 @@ GenerateRequest random_request(std::mt19937& random) {
   if (random() % 4 == 0) r.skip_layers = {one_of(0, 1)}, r.skip_end = 1.0f;
   if (random() % 4 == 0) r.compat = one_of(Compat::kComfyUi, Compat::kReference);
   if (random() % 6 == 0) r.t5_length = 7;
+  if (random() % 4 == 0) add_init(r, random);
   if (random() % 5 == 0) {
     std::string& text = random() % 2 == 0 ? r.prompt : r.negative_prompt;
     for (int i = 0; i < 120; ++i) text += " apple";  // in ComfyUI's way: several chunks
@@ -120,12 +133,12 @@ GenerateRequest random_request(std::mt19937& random) {
 }
 
 class SameBytesInABatch : public testing::TestWithParam<PipelineSpec> {};
-INSTANTIATE_TEST_SUITE_P(
-    Pipeline, SameBytesInABatch,
-    testing::Values(PipelineSpec{.family = Family::kSd3Medium},
-                    PipelineSpec{.family = Family::kSd35Medium, .compute = Compute::kBF16},
-                    PipelineSpec{.fp8 = true, .compute = Compute::kW8A16},
-                    PipelineSpec{.fp8 = true, .compute = Compute::kFP8}));
+INSTANTIATE_TEST_SUITE_P(Pipeline, SameBytesInABatch,
+                         testing::Values(PipelineSpec{.family = Family::kSd3Medium},
+                                         PipelineSpec{.family = Family::kSd35Medium,
+                                                      .compute = Compute::kBF16},
+                                         PipelineSpec{.fp8 = true, .compute = Compute::kW8A16},
+                                         PipelineSpec{.fp8 = true, .compute = Compute::kFP8}));
 
 TEST_P(SameBytesInABatch, WhateverComesAndGoes) {
   std::mt19937 random(11);
@@ -243,7 +256,8 @@ TEST_F(BatchOnNull, APromptIsKnownInOneWayOfReadingIt) {
   for (const Compat compat : {Compat::kDiffusers, Compat::kComfyUi, Compat::kReference}) {
     for (const int length : {77, 80}) {
       backend_.clear();
-      join(b, {.prompt = "x!", .steps = 1, .guidance = 1.0f, .t5_length = length, .compat = compat});
+      join(b,
+           {.prompt = "x!", .steps = 1, .guidance = 1.0f, .t5_length = length, .compat = compat});
       while (b.step()) {
       }
       EXPECT_EQ(backend_.count("embed_tokens"), 3u);
@@ -361,9 +375,9 @@ TEST(BatchMemory, AsManyAsFit) {
   const std::size_t one = plan_activations(models, request, settings, DType::kF32);
   std::int64_t before = 0;
   for (const double budget : {1.3, 2.0, 4.0, 40.0}) {
-    RunningBatch batch(
-        null, models, DType::kF32,
-        {.max_pictures = 8, .max_memory = static_cast<std::size_t>(budget * static_cast<double>(one))});
+    RunningBatch batch(null, models, DType::kF32,
+                       {.max_pictures = 8,
+                        .max_memory = static_cast<std::size_t>(budget * static_cast<double>(one))});
     std::list<Guest> guests(8, Guest{.request = request});
     for (Guest& guest : guests) guest.join(batch);
     null.clear();
