@@ -68,7 +68,7 @@ Json batch_json(const BenchBatch& b) {
           {"denoise_tflops", rounded(tflops(stage_flops(b.work, "denoise"), m.denoise))},
           {"decode_tflops", rounded(tflops(stage_flops(b.work, "decode"), m.decode))},
           {"text_tflops", rounded(tflops(stage_flops(b.work, "text"), m.text))},
-          {"device_peak_bytes", b.device_peak_bytes},
+          {"device_peak_bytes", b.device_peak_bytes == 0 ? Json() : Json(b.device_peak_bytes)},
           {"activation_bytes", b.activation_bytes},
           {"rounds", rounds}};
 }
@@ -92,6 +92,29 @@ Json ops_json(const Profile& p) {
           {"bf16_tflops", rounded(p.ceilings.bf16_flops_per_second / kTera)},
           {"fp8_tflops", rounded(p.ceilings.fp8_flops_per_second / kTera)},
           {"rows", rows}};
+}
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json gpu_json(const GpuReading& g) {
+  return {{"name", g.name},
+          {"driver", g.driver},
+          {"sm_mhz", or_null(g.sm_mhz)},
+          {"memory_mhz", or_null(g.memory_mhz)},
+          {"watts", or_null(g.watts)},
+          {"celsius", or_null(g.celsius)}};
+}
+
+std::string gpu_text(const GpuReading& g) {
+  std::string text = format("%s, driver %s", g.name.c_str(), g.driver.c_str());
+  if (g.sm_mhz) text += format(", at the end %u MHz", *g.sm_mhz);
+  if (g.memory_mhz) text += format(", memory %u MHz", *g.memory_mhz);
+  if (g.watts) text += format(", %.0f W", *g.watts);
+  if (g.celsius) text += format(", %u C", *g.celsius);
+  return text + "\n";
 }
 
 double stage_seconds(const Profile& p, const std::string& stage) {
@@ -181,11 +204,7 @@ std::string bench_text(const BenchReport& report) {
     }
     text += "\n";
   }
-  if (!report.gpu.name.empty()) {
-    text += format("%s, driver %s, at the end %u MHz, memory %u MHz, %.0f W, %u C\n",
-                   report.gpu.name.c_str(), report.gpu.driver.c_str(), report.gpu.sm_mhz,
-                   report.gpu.memory_mhz, report.gpu.watts, report.gpu.celsius);
-  }
+  if (!report.gpu.name.empty()) text += gpu_text(report.gpu);
   return report.options.ops ? text + ops_text(report.ops) : text;
 }
 
@@ -208,11 +227,7 @@ std::string bench_json(const BenchReport& report) {
                {"warmup", report.options.warmup},
                {"batches", batches},
                {"peak_resident_bytes", peak_resident_bytes()}};
-  if (!report.gpu.name.empty()) {
-    json["gpu"] = {{"name", report.gpu.name},     {"driver", report.gpu.driver},
-                   {"sm_mhz", report.gpu.sm_mhz}, {"memory_mhz", report.gpu.memory_mhz},
-                   {"watts", report.gpu.watts},   {"celsius", report.gpu.celsius}};
-  }
+  if (!report.gpu.name.empty()) json["gpu"] = gpu_json(report.gpu);
   if (report.options.ops) json["ops"] = ops_json(report.ops);
   return json.dump(2) + "\n";
 }

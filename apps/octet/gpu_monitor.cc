@@ -135,12 +135,15 @@ GpuReading GpuMonitor::read() const {
   std::array<char, 128> text{};
   if (n.name(impl_->device, text.data(), text.size()) == 0) reading.name = text.data();
   if (n.driver(text.data(), text.size()) == 0) reading.driver = text.data();
-  unsigned milliwatts = 0;
-  (void)n.clock(impl_->device, kSmClock, &reading.sm_mhz);
-  (void)n.clock(impl_->device, kMemoryClock, &reading.memory_mhz);
-  (void)n.power(impl_->device, &milliwatts);
-  (void)n.temperature(impl_->device, 0, &reading.celsius);
-  reading.watts = milliwatts / 1000.0;
+  const auto number = [&](auto ask, auto... what) -> std::optional<unsigned> {
+    unsigned value = 0;
+    if (ask(impl_->device, what..., &value) != 0) return {};
+    return value;
+  };
+  reading.sm_mhz = number(n.clock, kSmClock);
+  reading.memory_mhz = number(n.clock, kMemoryClock);
+  reading.celsius = number(n.temperature, 0);
+  if (const auto milliwatts = number(n.power)) reading.watts = *milliwatts / 1000.0;
   return reading;
 }
 

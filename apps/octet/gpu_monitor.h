@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace octet::cli {
@@ -16,9 +17,9 @@ namespace octet::cli {
 struct GpuReading {
   std::string name;    // "NVIDIA H200"
   std::string driver;  // "580.159.03"
-  unsigned sm_mhz = 0, memory_mhz = 0;
-  double watts = 0;
-  unsigned celsius = 0;
+  // Empty where the driver does not say, as for a MIG slice.
+  std::optional<unsigned> sm_mhz, memory_mhz, celsius;
+  std::optional<double> watts;
 };
 
 class GpuMonitor {

@@ -64,6 +64,30 @@ TEST(BenchReport, Median) {
   EXPECT_EQ(cli::median({4, 1, 3, 2}), 2.5);
 }
 
+// A figure that the driver does not give is null, never 0.
+TEST(BenchReport, UnknownFiguresOfTheGpu) {
+  const cli::BenchOptions options;
+  const ModelInfo model;
+  cli::BenchReport report{
+      .options = options, .model = model, .batches = {cli::BenchBatch{}}, .gpu = {}, .ops = {}};
+  report.gpu = {.name = "NVIDIA H200 MIG 1g.18gb", .driver = "580", .celsius = 40};
+  Json json = Json::parse(cli::bench_json(report));
+  EXPECT_TRUE(json["batches"][0]["device_peak_bytes"].is_null());
+  for (const char* name : {"sm_mhz", "memory_mhz", "watts"}) {
+    EXPECT_TRUE(json["gpu"][name].is_null()) << name;
+  }
+  EXPECT_EQ(json["gpu"]["celsius"], 40);
+  EXPECT_NE(cli::bench_text(report).find("1g.18gb, driver 580, 40 C\n"), std::string::npos);
+
+  report.gpu = {.name = "NVIDIA H200", .driver = "580", .sm_mhz = 1830, .watts = 660.4};
+  report.batches[0].device_peak_bytes = 5;
+  json = Json::parse(cli::bench_json(report));
+  EXPECT_EQ(json["batches"][0]["device_peak_bytes"], 5);
+  EXPECT_EQ(json["gpu"]["sm_mhz"], 1830);
+  EXPECT_EQ(json["gpu"]["watts"], 660.4);
+  EXPECT_NE(cli::bench_text(report).find("580, at the end 1830 MHz, 660 W\n"), std::string::npos);
+}
+
 TEST(BenchReport, PartOfCeiling) {
   const Ceilings c{.copy_bytes_per_second = 100,
                    .f32_flops_per_second = 10,

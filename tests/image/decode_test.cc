@@ -44,19 +44,32 @@ struct Case {
 };
 
 constexpr Case kCases[] = {
-    {"baseline.jpg", 21, 13, "9f8c7b24ace61ad5"},    {"bilevel.png", 21, 13, "cea1eaa3b4361373"},
-    {"grey.jpg", 21, 13, "7663a47d8de48dde"},        {"grey.png", 21, 13, "f7d2e02f787042ad"},
-    {"grey_alpha.png", 21, 13, "393ed52f959a77c9"},  {"interlaced.png", 21, 13, "56386b28f7461ba7"},
-    {"lossless.webp", 21, 13, "56386b28f7461ba7"},   {"lossy.webp", 21, 13, "c34e604f44dbaef8"},
-    {"palette.png", 21, 13, "056454ad33b563d0"},     {"palette_alpha.png", 21, 13, "e140f5ea96793082"},
-    {"profile.jpg", 21, 13, "011d07e1eb868b42"},     {"profile.png", 21, 13, "cf58a55ff76a43a6"},
-    {"progressive.jpg", 21, 13, "9172bbe81497d4ef"}, {"rgb.png", 21, 13, "cf58a55ff76a43a6"},
-    {"rgba.png", 21, 13, "56386b28f7461ba7"},        {"rgba16.png", 21, 13, "56386b28f7461ba7"},
-    {"turned.png", 13, 21, "8d0c15e886e8c17b"},      {"turned.webp", 13, 21, "19f96769c6919751"},
-    {"turned1.jpg", 21, 13, "9f8c7b24ace61ad5"},     {"turned2.jpg", 21, 13, "1882084bef2cb585"},
-    {"turned3.jpg", 21, 13, "68b061e42c0b4be2"},     {"turned4.jpg", 21, 13, "b0eb4bd418d4bef5"},
-    {"turned5.jpg", 13, 21, "49232d39d6f6f24a"},     {"turned6.jpg", 13, 21, "b824204456a10801"},
-    {"turned7.jpg", 13, 21, "b8a3acdd5370d739"},     {"turned8.jpg", 13, 21, "0fa1c2fa504a6141"},
+    {"baseline.jpg", 21, 13, "9f8c7b24ace61ad5"},
+    {"bilevel.png", 21, 13, "cea1eaa3b4361373"},
+    {"grey.jpg", 21, 13, "7663a47d8de48dde"},
+    {"grey.png", 21, 13, "f7d2e02f787042ad"},
+    {"grey_alpha.png", 21, 13, "393ed52f959a77c9"},
+    {"interlaced.png", 21, 13, "56386b28f7461ba7"},
+    {"lossless.webp", 21, 13, "56386b28f7461ba7"},
+    {"lossy.webp", 21, 13, "c34e604f44dbaef8"},
+    {"palette.png", 21, 13, "056454ad33b563d0"},
+    {"palette_alpha.png", 21, 13, "e140f5ea96793082"},
+    {"profile.jpg", 21, 13, "011d07e1eb868b42"},
+    {"profile.png", 21, 13, "cf58a55ff76a43a6"},
+    {"progressive.jpg", 21, 13, "9172bbe81497d4ef"},
+    {"rgb.png", 21, 13, "cf58a55ff76a43a6"},
+    {"rgba.png", 21, 13, "56386b28f7461ba7"},
+    {"rgba16.png", 21, 13, "56386b28f7461ba7"},
+    {"turned.png", 13, 21, "8d0c15e886e8c17b"},
+    {"turned.webp", 13, 21, "19f96769c6919751"},
+    {"turned1.jpg", 21, 13, "9f8c7b24ace61ad5"},
+    {"turned2.jpg", 21, 13, "1882084bef2cb585"},
+    {"turned3.jpg", 21, 13, "68b061e42c0b4be2"},
+    {"turned4.jpg", 21, 13, "b0eb4bd418d4bef5"},
+    {"turned5.jpg", 13, 21, "49232d39d6f6f24a"},
+    {"turned6.jpg", 13, 21, "b824204456a10801"},
+    {"turned7.jpg", 13, 21, "b8a3acdd5370d739"},
+    {"turned8.jpg", 13, 21, "0fa1c2fa504a6141"},
 };
 
 TEST(Decode, EqualsPillow) {
@@ -80,7 +93,8 @@ TEST(Decode, WhatIsNotReadIsRefusedByName) {
   refused("a.png: expected grey or RGB colours, found CMYK", read_input("cmyk.jpg"));
   refused("a.png: expected one picture, found an animation", read_input("moving.png"));
   refused("a.png: expected one picture, found an animation", read_input("moving.webp"));
-  for (const std::string other : {"", "P", "GIF89a", "BM\x36\x84", "<svg", "\x89PNG", "RIFF1234WAVE"}) {
+  for (const std::string other :
+       {"", "P", "GIF89a", "BM\x36\x84", "<svg", "\x89PNG", "RIFF1234WAVE"}) {
     refused("expected a PNG, JPEG or WebP picture", std::as_bytes(std::span(other)));
   }
 }
@@ -90,8 +104,8 @@ TEST(Decode, TruncatedFilesAreRefused) {
   for (const Case& c : kCases) {
     const Bytes whole = read_input(c.file);
     for (std::size_t size = 0; size < whole.size(); ++size) {
-      const Error e = test::error_of(
-          [&] { (void)decode_picture(std::span(whole).first(size), c.file); });
+      const Error e =
+          test::error_of([&] { (void)decode_picture(std::span(whole).first(size), c.file); });
       ASSERT_EQ(e.code(), Code::kInvalidArgument) << c.file << " " << size << " " << e.what();
     }
   }
@@ -147,7 +161,8 @@ TEST(Decode, SidesAreCheckedBeforePixels) {
   refused("expected sides of 1..4096 pixels, found 16384x13", webp);
 }
 
-// A progressive JPEG of 16x16 pixels that sends each coefficient in a scan of its own, up to `last`.
+// A progressive JPEG of 16x16 pixels that sends each coefficient in a scan of its own, up to
+// `last`.
 Bytes progressive_jpeg(int last) {
   std::vector<jpeg_scan_info> scans = {{3, {0, 1, 2, 0}, 0, 0, 0, 0}};
   for (int c = 0; c < 3; ++c) {
