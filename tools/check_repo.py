@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks what a clone would stumble over: sizes, paths of one machine, line ends, dead links."""
+"""Checks what a clone would stumble over: sizes, paths of one machine, line ends, dead links, and
+planted faults (tests/faults) that no longer fit the code."""
 import pathlib
 import re
 import subprocess
@@ -77,6 +78,16 @@ def problems_in_text(name, text):
                 yield f"{name}:{number}: {what}: '{match.group(0)}'"
 
 
+def stale_faults(root, names):
+    """The patches of tests/faults that no longer apply; `make faults` itself takes minutes."""
+    for name in names:
+        if not name.startswith("tests/faults/") or not name.endswith(".patch"):
+            continue
+        if subprocess.run(["git", "apply", "--check", name], cwd=root, capture_output=True,
+                          check=False).returncode:
+            yield f"{name}: the patch no longer applies; mend it"
+
+
 def check(root, names):
     """(problems, bytes of the tree, bytes of the goldens)."""
     problems, tree, goldens = [], 0, 0
@@ -97,6 +108,7 @@ def check(root, names):
         problems.append(f"tracked tree: {tree / MIB:.1f} MiB, at most {TREE_BYTES // MIB}")
     if goldens > GOLDEN_BYTES:
         problems.append(f"tests/golden: {goldens / MIB:.1f} MiB, at most {GOLDEN_BYTES // MIB}")
+    problems += stale_faults(root, names)
     return problems, tree, goldens
 
 

@@ -143,6 +143,13 @@ class Repository(unittest.TestCase):
         self.assertEqual(
             len(self.problems({"tests/golden/a.bin": bytes(check_repo.GOLDEN_BYTES + 1)})), 1)
 
+    def test_faults_fit_the_code(self):
+        patch = (b"Wrong.\n\ndiff --git a/a.cc b/a.cc\n--- a/a.cc\n+++ b/a.cc\n"
+                 b"@@ -1 +1 @@\n-int a;\n+int b;\n")
+        name = "tests/faults/x.patch"
+        self.assertEqual(self.problems({name: patch, "a.cc": b"int a;\n"}), [])
+        self.assertEqual(len(self.problems({name: patch, "a.cc": b"int c;\n"})), 1)
+
 
 if __name__ == "__main__":
     unittest.main()
