@@ -57,8 +57,9 @@ int read_int(const Flag& flag, const std::string& text) {
   return *value;
 }
 
-float read_float(const Flag& flag, const std::string& text) {
-  const auto value = whole_number<float>(text);
+template <class Real>
+Real read_real(const Flag& flag, const std::string& text) {
+  const auto value = whole_number<Real>(text);
   if (!value || !in_range(flag.range, static_cast<double>(*value))) {
     refuse(flag, "a number" + range_text(flag.range), text);
   }
@@ -130,7 +131,8 @@ struct Store {
   void operator()(bool* to) const { *to = true; }
   void operator()(int* to) const { *to = read_int(flag, text); }
   void operator()(std::optional<int>* to) const { *to = read_int(flag, text); }
-  void operator()(std::optional<float>* to) const { *to = read_float(flag, text); }
+  void operator()(std::optional<float>* to) const { *to = read_real<float>(flag, text); }
+  void operator()(std::optional<double>* to) const { *to = read_real<double>(flag, text); }
   void operator()(std::optional<std::uint64_t>* to) const { *to = read_unsigned(flag, text); }
   void operator()(std::string* to) const { *to = read_text(flag, text); }
   void operator()(std::optional<std::string>* to) const { *to = read_text(flag, text); }

@@ -21,7 +21,7 @@ namespace octet::cli {
 
 /// Where the value goes; the type of the member decides how the text is read.
 using FlagTarget =
-    std::variant<bool*, int*, std::optional<int>*, std::optional<float>*,
+    std::variant<bool*, int*, std::optional<int>*, std::optional<float>*, std::optional<double>*,
                  std::optional<std::uint64_t>*, std::string*, std::optional<std::string>*,
                  std::vector<int>*, std::vector<LoraOption>*, Compat*>;
 

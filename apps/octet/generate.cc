@@ -9,12 +9,14 @@
 #include "checkpoint/safetensors_writer.h"
 #include "commands.h"
 #include "generate_options.h"
+#include "init_files.h"
 #include "interrupt.h"
 #include "model_command.h"
 #include "octet/error.h"
 #include "output_files.h"
 #include "picture_file.h"
 #include "progress_display.h"
+#include "repeat.h"
 #include "report.h"
 #include "standard_streams.h"
 
@@ -141,16 +143,22 @@ std::vector<std::string> record_warnings(const GenerateOptions& options, const M
       excerpt(options.like_file).c_str(), options.like_digest.c_str(), model.digest.c_str())};
 }
 
+void append(std::vector<std::string>& to, const std::vector<std::string>& lines) {
+  to.insert(to.end(), lines.begin(), lines.end());
+}
+
 int generate(GenerateOptions options, Clock::time_point start) {
   const OutputPlan outputs = checked_outputs(options);
   if (!options.noise_file.empty()) options.request.noise = read_noise(options.noise_file);
+  std::vector<std::string> warnings = read_init_files(options);
+  append(warnings, recorded_files_warnings(options));
   Engine engine = load(options);
   const CleanStop clean_stop;
-  std::vector<std::string> warnings = record_warnings(options, engine.model());
+  append(warnings, record_warnings(options, engine.model()));
   FloatTensors dumped;
   const GenerateResult result = draw(engine, options, warnings, dumped);
   print_warnings(options, result.warnings);
-  warnings.insert(warnings.end(), result.warnings.begin(), result.warnings.end());
+  append(warnings, result.warnings);
 
   RunReport report{.options = options,
                    .model = engine.model(),

@@ -63,6 +63,35 @@ void add_picture_flags(GenerateOptions& o, std::vector<Flag>& flags) {
                    .expected = "the name of a PNG file"});
 }
 
+void add_init_flags(GenerateOptions& o, std::vector<Flag>& flags) {
+  const char* group = "From a picture";
+  flags.push_back({.name = "--init",
+                   .value = "FILE",
+                   .group = group,
+                   .help = "begin with this picture (PNG, JPEG, WebP) instead of with noise; "
+                           "without --width and --height it gives the size",
+                   .normal = "",
+                   .target = &o.init_file,
+                   .accepts = is_not_empty,
+                   .expected = "the name of a picture"});
+  flags.push_back({.name = "--strength",
+                   .value = "X",
+                   .group = group,
+                   .help = "how much of --init may change, above 0 to 1; of the steps, the last "
+                           "STEPS * X run",
+                   .normal = "0.6",
+                   .target = &o.request.strength,
+                   .range = {.low = 0, .high = 1, .above_low = true}});
+  flags.push_back({.name = "--mask",
+                   .value = "FILE",
+                   .group = group,
+                   .help = "draw only where this picture is white, keep --init where it is black",
+                   .normal = "",
+                   .target = &o.mask_file,
+                   .accepts = is_not_empty,
+                   .expected = "the name of a picture"});
+}
+
 void add_sampling_flags(GenerateOptions& o, std::vector<Flag>& flags) {
   const char* group = "How it is drawn";
   flags.push_back({.name = "--steps",
@@ -215,6 +244,8 @@ Examples:
       repeats one of them: same model, same settings, same picture
   octet generate "a lighthouse at dusk" --model ./stable-diffusion-3.5-large
       draws with a model folder in the diffusers layout
+  octet generate "a green apple" --init cat-2.png --strength 0.7 --mask hole.png
+      draws over a picture, here only where hole.png is white
   octet generate "a red apple" -o - | display
       sends the PNG to another program
 )";
@@ -230,6 +261,7 @@ lock, 130 interrupted.
 std::vector<Flag> generate_flags(GenerateOptions& options) {
   std::vector<Flag> flags;
   add_picture_flags(options, flags);
+  add_init_flags(options, flags);
   add_output_flags(options, flags);
   add_sampling_flags(options, flags);
   add_model_flags(options.engine, flags);

@@ -58,6 +58,11 @@ void check_together(const GenerateOptions& options, const CommandLine& line) {
   if (options.dump_file.empty() && is_given(line, "--dump-steps")) {
     refuse("--dump-steps: expected --dump FILE as well, found none");
   }
+  for (const char* name : {"--strength", "--mask"}) {
+    if (is_given(line, name) && options.init_file.empty()) {
+      refuse(format("%s: expected --init FILE as well, found none", name));
+    }
+  }
   if (options.dump_file == "-") refuse("--dump: expected a file name, found '-'");
   const float start = request.skip_start.value_or(0.01F);
   const float end = request.skip_end.value_or(0.2F);
@@ -102,6 +107,7 @@ GenerateOptions read_generate_options(std::span<const std::string> words, bool* 
     apply_record(options, is_given(line, "--model") || is_given(line, "--variant"));
     if (is_given(line, "--lora")) options.engine.loras.clear();
     store_flags(line);
+    check_recorded_files(options);
   }
   read_prompt(line, options);
   check_prompt("PROMPT", options.request.prompt);

@@ -21,6 +21,12 @@ struct GenerateOptions {
   std::string dump_file;           // --dump, empty: none
   std::string like_file;           // --like, empty: none
   std::string like_digest;         // model digest in the record of like_file, empty: none
+  std::string like_init_digest;    // SHA-256 of the picture that its record began with, empty: none
+  std::string like_mask_digest;
+  std::string init_file;    // --init, empty: none
+  std::string mask_file;    // --mask, empty: none
+  std::string init_digest;  // SHA-256 of the file, once it is read
+  std::string mask_digest;
   bool json = false;
   bool quiet = false;
 };

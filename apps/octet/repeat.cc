@@ -1,5 +1,7 @@
 #include "repeat.h"
 
+#include <array>
+
 #include "base/format.h"
 #include "build_info.h"
 #include "checkpoint/files.h"
@@ -55,6 +57,7 @@ PictureParameters read_record(const std::string& path) {
 std::string text_of(int value) { return std::to_string(value); }
 std::string text_of(std::uint64_t value) { return std::to_string(value); }
 std::string text_of(float value) { return format("%.9g", static_cast<double>(value)); }
+std::string text_of(double value) { return format("%.17g", value); }
 const std::string& text_of(const std::string& value) { return value; }
 std::string text_of(const std::vector<int>& values) {
   std::string text;
@@ -110,7 +113,24 @@ void store_record(const PictureParameters& record, bool other_weights, GenerateO
   }
   options.request.prompt = record.prompt;
   options.request.negative_prompt = record.negative_prompt;
+  // Other programs write a strength for other reasons, too.
+  if (record.init_hash || !options.init_file.empty()) to.set("--strength", record.strength);
   options.like_digest = record.model_hash.value_or("");
+  options.like_init_digest = record.init_hash.value_or("");
+  options.like_mask_digest = record.mask_hash.value_or("");
+}
+
+/// A file that a record names by its digest, and the flag that gives it.
+struct RecordedFile {
+  const char* flag;
+  const std::string& recorded;
+  const std::string& file;
+  const std::string& digest;
+};
+
+std::array<RecordedFile, 2> recorded_files(const GenerateOptions& o) {
+  return {{{"--init", o.like_init_digest, o.init_file, o.init_digest},
+           {"--mask", o.like_mask_digest, o.mask_file, o.mask_digest}}};
 }
 
 }  // namespace
@@ -142,6 +162,11 @@ PictureParameters record_of(const RunReport& report, const Picture& picture) {
     record.skip_start = used.skip_start;
     record.skip_end = used.skip_end;
   }
+  if (used.strength > 0) {
+    record.strength = used.strength;
+    record.init_hash = report.options.init_digest;
+    if (!report.options.mask_file.empty()) record.mask_hash = report.options.mask_digest;
+  }
   if (used.t5_length > 0) record.t5_length = used.t5_length;
   record.compat = compat_name(request.compat);
   record.compute = compute_of(report);
@@ -156,6 +181,26 @@ void apply_record(GenerateOptions& options, bool other_weights) {
   } catch (const Error& error) {
     refuse(format("%s: %s", excerpt(options.like_file).c_str(), error.what()));
   }
+}
+
+void check_recorded_files(const GenerateOptions& options) {
+  for (const RecordedFile& f : recorded_files(options)) {
+    if (f.recorded.empty() || !f.file.empty()) continue;
+    refuse(format("%s was drawn with a file of %s; expected %s FILE as well, with SHA-256 %s",
+                  excerpt(options.like_file).c_str(), f.flag, f.flag, excerpt(f.recorded).c_str()));
+  }
+}
+
+std::vector<std::string> recorded_files_warnings(const GenerateOptions& options) {
+  std::vector<std::string> said;
+  for (const RecordedFile& f : recorded_files(options)) {
+    if (f.recorded.empty() || f.recorded == f.digest) continue;
+    said.push_back(
+        format("--like: %s was drawn with a file of %s with SHA-256 %.16s, this one has "
+               "%.16s: the picture will differ",
+               excerpt(options.like_file).c_str(), f.flag, f.recorded.c_str(), f.digest.c_str()));
+  }
+  return said;
 }
 
 }  // namespace octet::cli

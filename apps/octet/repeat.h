@@ -17,4 +17,11 @@ namespace octet::cli {
 /// With `other_weights` that is no model, variant or compute type: they belong together.
 void apply_record(GenerateOptions& options, bool other_weights);
 
+/// Refuses a record of a picture that began with another one, or with a mask, unless the command
+/// line gives the file: a record holds its digest only.
+void check_recorded_files(const GenerateOptions& options);
+
+/// What has to be said when the files given are not those of the record.
+[[nodiscard]] std::vector<std::string> recorded_files_warnings(const GenerateOptions& options);
+
 }  // namespace octet::cli

@@ -48,6 +48,18 @@ Json settings_json(const RunReport& report) {
           {"threads", report.options.engine.threads}};
 }
 
+Json init_json(const RunReport& report) {
+  const GenerateOptions& options = report.options;
+  Json init = {{"path", options.init_file},
+               {"sha256", options.init_digest},
+               {"strength", report.result.used.strength},
+               {"steps_run", report.result.used.run_steps}};
+  if (!options.mask_file.empty()) {
+    init["mask"] = {{"path", options.mask_file}, {"sha256", options.mask_digest}};
+  }
+  return init;
+}
+
 Json images_json(const RunReport& report) {
   Json images = Json::array();
   for (std::size_t i = 0; i < report.result.pictures.size(); ++i) {
@@ -96,9 +108,13 @@ Json loras_json(const ModelInfo& model) {
 
 Json seconds_json(const RunReport& report) {
   const StageSeconds& stages = report.result.seconds;
-  return {{"load", rounded(report.model.load_seconds)}, {"text", rounded(stages.text)},
-          {"denoise", rounded(stages.denoise)},         {"decode", rounded(stages.decode)},
-          {"encode", rounded(report.encode_seconds)},   {"total", rounded(report.total_seconds)}};
+  return {{"load", rounded(report.model.load_seconds)},
+          {"init", rounded(stages.init)},
+          {"text", rounded(stages.text)},
+          {"denoise", rounded(stages.denoise)},
+          {"decode", rounded(stages.decode)},
+          {"encode", rounded(report.encode_seconds)},
+          {"total", rounded(report.total_seconds)}};
 }
 
 Json memory_json(const RunReport& report) {
@@ -181,6 +197,7 @@ std::string json_report(const RunReport& report) {
   json["negative_prompt"] = report.options.request.negative_prompt;
   json["seed"] = report.result.used.seed;
   json["images"] = images_json(report);
+  if (!report.options.init_file.empty()) json["init"] = init_json(report);
   json["settings"] = settings_json(report);
   json["model"] = model_json(report.model);
   json["components"] = components_json(report.model);

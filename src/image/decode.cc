@@ -42,16 +42,15 @@ void refuse_picture(const std::string& name, const std::string& what) {
 
 void check_input_size(std::uint64_t width, std::uint64_t height, const std::string& name) {
   if (width >= 1 && height >= 1 && width <= kMaxInputSide && height <= kMaxInputSide) return;
-  refuse_picture(name,
-                 format("expected sides of 1..%d pixels, found %llux%llu", kMaxInputSide,
-                        static_cast<unsigned long long>(width),
-                        static_cast<unsigned long long>(height)));
+  refuse_picture(name, format("expected sides of 1..%d pixels, found %llux%llu", kMaxInputSide,
+                              static_cast<unsigned long long>(width),
+                              static_cast<unsigned long long>(height)));
 }
 
 DecodedPicture decode_picture(std::span<const std::byte> bytes, const std::string& name) {
   if (bytes.size() > kMaxInputBytes) {
-    refuse_picture(name, format("expected at most %zu bytes, found %zu", kMaxInputBytes,
-                                bytes.size()));
+    refuse_picture(name,
+                   format("expected at most %zu bytes, found %zu", kMaxInputBytes, bytes.size()));
   }
   const RawPicture raw = decode_raw(bytes, name);
   const bool turned = raw.orientation >= 5;
@@ -68,8 +67,8 @@ DecodedPicture decode_picture(std::span<const std::byte> bytes, const std::strin
       out.alpha.push_back(pixel[3]);
     }
   }
-  const bool opaque = std::all_of(out.alpha.begin(), out.alpha.end(),
-                                  [](std::uint8_t a) { return a == 255; });
+  const bool opaque =
+      std::all_of(out.alpha.begin(), out.alpha.end(), [](std::uint8_t a) { return a == 255; });
   if (opaque) out.alpha.clear();
   if (raw.has_profile) {
     out.remarks.push_back(excerpt(name, 300) + ": its colour profile is not applied");
@@ -93,8 +92,8 @@ std::vector<std::uint8_t> grey_of(const Image& image) {
   std::vector<std::uint8_t> grey;
   grey.reserve(image.rgb.size() / 3);
   for (std::size_t i = 0; i + 2 < image.rgb.size(); i += 3) {
-    const std::uint32_t sum = 19595u * image.rgb[i] + 38470u * image.rgb[i + 1] +
-                              7471u * image.rgb[i + 2] + 0x8000u;
+    const std::uint32_t sum =
+        19595u * image.rgb[i] + 38470u * image.rgb[i + 1] + 7471u * image.rgb[i + 2] + 0x8000u;
     grey.push_back(static_cast<std::uint8_t>(sum >> 16));
   }
   return grey;

@@ -101,8 +101,8 @@ void read_markers(const Job& job, RawPicture& raw) {
   constexpr std::string_view kExif("Exif\0\0", 6);
   for (const jpeg_marker_struct* m = job.info.marker_list; m != nullptr; m = m->next) {
     if (starts(*m, 1, kExif)) {
-      raw.orientation = exif_orientation(
-          std::as_bytes(std::span(m->data, m->data_length)).subspan(kExif.size()));
+      raw.orientation =
+          exif_orientation(std::as_bytes(std::span(m->data, m->data_length)).subspan(kExif.size()));
     }
     raw.has_profile = raw.has_profile || starts(*m, 2, "ICC_PROFILE");
   }

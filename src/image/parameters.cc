@@ -17,9 +17,9 @@ namespace {
 using P = PictureParameters;
 template <typename T>
 using Member = std::optional<T> P::*;
-using AnyMember =
-    std::variant<Member<int>, Member<float>, Member<std::uint64_t>, Member<std::string>,
-                 Member<PictureSize>, Member<std::vector<int>>, Member<std::vector<std::string>>>;
+using AnyMember = std::variant<Member<int>, Member<float>, Member<double>, Member<std::uint64_t>,
+                               Member<std::string>, Member<PictureSize>, Member<std::vector<int>>,
+                               Member<std::vector<std::string>>>;
 
 struct FieldRow {
   const char* label;
@@ -40,6 +40,9 @@ const FieldRow kFields[] = {
     {"Variant", "variant", &P::variant},
     {"Lora", "lora", &P::loras},
     {"Shift", "shift", &P::shift},
+    {"Denoising strength", "strength", &P::strength},
+    {"Init image hash", "init_hash", &P::init_hash},
+    {"Mask hash", "mask_hash", &P::mask_hash},
     {"Skip layers", "skip_layers", &P::skip_layers},
     {"Skip scale", "skip_scale", &P::skip_scale},
     {"Skip start", "skip_start", &P::skip_start},

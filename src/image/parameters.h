@@ -38,7 +38,9 @@ struct PictureParameters {
   std::optional<PictureSize> size;
   std::optional<std::string> model, model_hash, variant;
   std::optional<float> shift;
-  std::optional<std::vector<int>> skip_layers;  // never empty
+  std::optional<double> strength;                   // of a picture that began with another one
+  std::optional<std::string> init_hash, mask_hash;  // SHA-256 of the files that it began with
+  std::optional<std::vector<int>> skip_layers;      // never empty
   std::optional<float> skip_scale, skip_start, skip_end;
   std::optional<int> t5_length;
   std::optional<std::vector<std::string>> loras;  // "FILE:WEIGHT", never empty

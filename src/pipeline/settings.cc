@@ -56,9 +56,15 @@ int side(const char* field, int value, const Models& models) {
 }
 
 // The side of an init picture, in whole patches.
-int init_side(int value, const Models& models) {
+int init_side(const char* field, int value, const Models& models) {
   const int patch = patch_side(models);
-  return std::max((value + patch / 2) / patch, 1) * patch;
+  const int limit = patch * static_cast<int>(models.mmdit.config().position_side);
+  const int rounded = std::max((value + patch / 2) / patch, 1) * patch;
+  if (rounded > limit) {
+    refuse("init", format("a %s of at most %d, or a request with width and height", field, limit),
+           std::to_string(value));
+  }
+  return rounded;
 }
 
 void check_pixels(const char* field, int width, int height, std::size_t bytes, int channels) {
@@ -83,10 +89,12 @@ void check_init(const GenerateRequest& r) {
 
 // A side that is not asked for is that of the init picture, else the model's.
 void resolve_size(const GenerateRequest& r, const Models& m, UsedSettings& s) {
-  const int width = r.init ? init_side(r.init->width, m) : m.defaults.width;
-  const int height = r.init ? init_side(r.init->height, m) : m.defaults.height;
-  s.width = side("width", r.width.value_or(width), m);
-  s.height = side("height", r.height.value_or(height), m);
+  const auto resolve = [&](const char* field, std::optional<int> asked, int init, int normal) {
+    if (asked || !r.init) return side(field, asked.value_or(normal), m);
+    return init_side(field, init, m);
+  };
+  s.width = resolve("width", r.width, r.init ? r.init->width : 0, m.defaults.width);
+  s.height = resolve("height", r.height, r.init ? r.init->height : 0, m.defaults.height);
 }
 
 void resolve_steps(const GenerateRequest& r, UsedSettings& s) {

@@ -143,6 +143,36 @@ std::vector<BadInput> output_errors() {
   };
 }
 
+std::vector<BadInput> init_errors() {
+  const std::string inputs = std::string(OCTET_TEST_DATA) + "/fuzz/seeds/decode/";
+  const auto from = [&](const std::string& file, std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"--init", inputs + file});
+    return drawing(more);
+  };
+  const std::string strength = "--strength: expected a number above 0 and at most 1, found ";
+  return {
+      {"init_missing", drawing({"--init", "none.png"}), 5, {"--init: ", "none.png"}},
+      {"init_empty", drawing({"--init", ""}), 2, {"--init: expected the name of a picture"}},
+      {"init_folder", drawing({"--init", "/"}), 5, {"--init: "}},
+      {"init_garbage",
+       drawing({"--init", "/proc/self/exe"}),
+       2,
+       {"--init: /proc/self/exe: expected a PNG, JPEG or WebP picture"}},
+      {"init_cmyk", from("cmyk.jpg"), 2, {"--init: ", "found CMYK"}},
+      {"init_moving", from("moving.webp"), 2, {"--init: ", "found an animation"}},
+      {"strength_0", from("rgb.png", {"--strength", "0"}), 2, {strength + "'0'"}},
+      {"strength_above", from("rgb.png", {"--strength", "1.01"}), 2, {strength + "'1.01'"}},
+      {"strength_nan", from("rgb.png", {"--strength", "nan"}), 2, {strength + "'nan'"}},
+      {"strength_alone", drawing({"--strength", "1"}), 2, {"--strength: expected --init FILE"}},
+      {"mask_alone", drawing({"--mask", "a.png"}), 2, {"--mask: expected --init FILE as well"}},
+      {"mask_missing", from("rgb.png", {"--mask", "none.png"}), 5, {"--mask: ", "none.png"}},
+      {"mask_transparent",
+       from("rgb.png", {"--mask", inputs + "rgba.png"}),
+       2,
+       {"--mask: expected an opaque picture, white where to draw", "found transparency in "}},
+  };
+}
+
 std::vector<BadInput> engine_errors() {
   return {
       {"model_missing", drawing({"--model", "missing"}), 5, {"--model: ", "'missing'"}},
@@ -155,7 +185,8 @@ std::vector<BadInput> engine_errors() {
 
 std::vector<BadInput> all_errors() {
   std::vector<BadInput> all;
-  for (const auto& part : {usage_errors(), prompt_errors(), output_errors(), engine_errors()}) {
+  for (const auto& part :
+       {usage_errors(), prompt_errors(), output_errors(), init_errors(), engine_errors()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

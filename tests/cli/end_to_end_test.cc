@@ -122,6 +122,33 @@ TEST(EndToEnd, LikeRepeatsThePicture) {
   EXPECT_NE(other.err.find("octet: warning: --like: a.png"), std::string::npos) << other.err;
 }
 
+TEST(EndToEnd, DrawsOverAPicture) {
+  const TempFolder folder;
+  const std::string inputs = std::string(OCTET_TEST_DATA) + "/fuzz/seeds/decode/";
+  const Words flags = {
+      "--init", inputs + "turned6.jpg", "--mask", inputs + "bilevel.png", "--strength", "0.7",
+      "--json"};
+  const auto with = [&](Words more) {
+    more.insert(more.begin(), flags.begin(), flags.end());
+    return draw(folder, more);
+  };
+  const ProcessResult one = with({"--threads", "1", "-o", "one.png"});
+  ASSERT_EQ(one.exit_code, 0) << one.err;
+  const Json json = Json::parse(one.out);
+  EXPECT_EQ(json["init"]["strength"], 0.7);
+  EXPECT_EQ(json["init"]["steps_run"], 3) << "3 - 2.1 leaves out none of 3 steps";
+  EXPECT_EQ(json["settings"]["width"], 16);
+  EXPECT_EQ(json["settings"]["height"], 16) << "13 x 21, in whole patches";
+  EXPECT_EQ(json["warnings"],
+            (Words{"init: resized from 13x21 to 16x16", "mask: resized from 21x13 to 16x16"}));
+  ASSERT_EQ(with({"--threads", "3", "-o", "three.png"}).exit_code, 0);
+  EXPECT_EQ(read_file(folder / "one.png"), read_file(folder / "three.png"));
+  Words like = {"generate", "--like", "one.png", "-o", "again.png"};
+  like.insert(like.end(), flags.begin(), flags.begin() + 4);
+  ASSERT_EQ(octet_run(folder, like).exit_code, 0);
+  EXPECT_EQ(read_file(folder / "one.png"), read_file(folder / "again.png"));
+}
+
 TEST(EndToEnd, EveryComputeTypeDrawsItsOwnPicture) {
   const TempFolder folder;
   std::vector<std::string> pictures;

@@ -93,6 +93,59 @@ TEST(Like, RepeatsOnePictureOfABatch) {
   EXPECT_EQ(read_file(folder / "2.png"), read_file(folder / "out.png"));
 }
 
+// A record holds digests of the files that the picture began with, never the files.
+TEST(Like, APictureThatBeganWithAnotherNeedsIt) {
+  const TempFolder folder;
+  const std::string inputs = std::string(OCTET_TEST_DATA) + "/fuzz/seeds/decode/";
+  const Words files = {"--init", inputs + "rgb.png", "--mask", inputs + "grey.png"};
+  Words first = {"generate", "x", "--strength", "0.35", "-o", "a.png"};
+  first.insert(first.end(), files.begin(), files.end());
+  ASSERT_EQ(octet_run(folder, first).exit_code, 0);
+  const std::string png = read_file(folder / "a.png");
+  const auto record = read_picture_parameters(std::as_bytes(std::span(png)), "a.png");
+  EXPECT_EQ(record->strength, 0.35);
+  EXPECT_EQ(record->init_hash.value_or("").size(), 64U);
+  EXPECT_NE(record->mask_hash, record->init_hash);
+
+  const auto like = [&](const Words& more) {
+    Words words = {"generate", "--like", "a.png", "-o", "b.png"};
+    words.insert(words.end(), more.begin(), more.end());
+    return octet_run(folder, words);
+  };
+  const ProcessResult same = like(files);
+  EXPECT_EQ(same.exit_code, 0) << same.err;
+  EXPECT_EQ(same.err.find("warning"), std::string::npos) << same.err;
+  EXPECT_EQ(read_file(folder / "b.png"), png);
+
+  const ProcessResult without = like({});
+  EXPECT_EQ(without.exit_code, 2);
+  EXPECT_NE(without.err.find("--like: a.png was drawn with a file of --init; expected --init FILE "
+                             "as well, with SHA-256 " +
+                             *record->init_hash),
+            std::string::npos)
+      << without.err;
+  EXPECT_NE(like({files[0], files[1]}).err.find("expected --mask FILE as well"), std::string::npos);
+
+  const ProcessResult other = like({"--init", inputs + "palette.png", files[2], files[3]});
+  EXPECT_EQ(other.exit_code, 0) << other.err;
+  EXPECT_NE(other.err.find("octet: warning: --like: a.png was drawn with a file of --init with"),
+            std::string::npos)
+      << other.err;
+  EXPECT_NE(read_file(folder / "b.png"), png);
+}
+
+// Web UIs write a strength when they enlarge a picture, too.
+TEST(Like, AStrengthAloneIsNoPicture) {
+  const TempFolder folder;
+  PictureParameters record{.prompt = "x"};
+  record.strength = 0.5;
+  const std::vector<std::byte> bytes =
+      encode({1, 1, {1, 2, 3}}, ImageFormat::kPng, {.texts = picture_texts(record)});
+  write_file(folder / "a.png", {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const ProcessResult result = octet_run(folder, {"generate", "--like", "a.png"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
 TEST(Like, FlagsAndPromptWinOverTheRecord) {
   const TempFolder folder;
   ASSERT_EQ(octet_run(folder, kEverySetting).exit_code, 0);

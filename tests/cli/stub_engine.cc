@@ -45,6 +45,8 @@ UsedSettings used_settings(const GenerateRequest& request) {
   used.steps = request.steps.value_or(20);
   used.guidance = request.guidance.value_or(4.5F);
   used.shift = request.shift.value_or(3.0F);
+  used.run_steps = used.steps;
+  if (request.init) used.strength = request.strength.value_or(0.6);
   used.seed = request.seed.value_or(1234567);
   used.width = request.width.value_or(64);
   used.height = request.height.value_or(64);
@@ -67,6 +69,13 @@ std::uint64_t fingerprint(const GenerateRequest& request, const UsedSettings& us
              static_cast<double>(used.skip_scale), static_cast<double>(used.skip_start),
              static_cast<double>(used.skip_end), used.t5_length, static_cast<int>(request.compat));
   for (const int layer : request.skip_layers) all.append(",").append(std::to_string(layer));
+  if (request.init) {
+    all += format("|%.17g|%dx%d", used.strength, request.init->width, request.init->height);
+    for (const std::uint8_t value : request.init->rgb) all += static_cast<char>(value);
+  }
+  if (request.mask) {
+    for (const std::uint8_t value : request.mask->values) all += static_cast<char>(value);
+  }
   if (request.noise) all += format("|%.9g", static_cast<double>(request.noise->values.at(0)));
   for (const char c : all) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
   return hash;

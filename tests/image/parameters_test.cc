@@ -28,6 +28,9 @@ PictureParameters everything() {
   p.variant = "fp16";
   p.loras = std::vector<std::string>{"a b.safetensors:0.5", "c,d:1"};
   p.shift = 3.0f;
+  p.strength = 0.6;
+  p.init_hash = "89ab";
+  p.mask_hash = "cdef";
   p.skip_layers = std::vector{7, 8, 9};
   p.skip_scale = 2.8f;
   p.skip_start = 0.01f;
@@ -45,6 +48,7 @@ TEST(Parameters, TextHasTheFamiliarForm) {
             "Schedule type: SGM Uniform, CFG scale: 4.5, Seed: 18446744073709551615, "
             "Size: 256x512, Model hash: 0123abcd, Model: emoji, Variant: fp16, "
             "Lora: \"a b.safetensors:0.5\\nc,d:1\", Shift: 3, "
+            "Denoising strength: 0.6, Init image hash: 89ab, Mask hash: cdef, "
             "Skip layers: \"7,8,9\", Skip scale: 2.8, Skip start: 0.01, Skip end: 0.2, "
             "T5 length: 256, Compat: diffusers, Compute: w8a16, Octet version: 0.1.0");
 }

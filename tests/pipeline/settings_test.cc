@@ -140,7 +140,9 @@ TEST_F(Settings, TheSizeIsThatOfTheInitPicture) {
   const UsedSettings given = resolve({.width = 64, .init = picture(87, 24)});
   EXPECT_EQ(given.width, 64);
   EXPECT_EQ(given.height, 32);
-  refused("width: expected a multiple of 16 from 16 to 112, found 128", {.init = picture(121, 9)});
+  refused("init: expected a width of at most 112, or a request with width and height, found 120",
+          {.init = picture(120, 9)});
+  EXPECT_EQ(resolve({.width = 112, .init = picture(120, 9)}).height, 16);
 }
 
 TEST_F(Settings, StrengthChoosesTheSteps) {
