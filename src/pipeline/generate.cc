@@ -90,13 +90,7 @@ class Generation {
   void encode_init() {
     const Timer timer;
     encoded_.emplace(ctx_, m_.vae, *request_.init, settings_.width, settings_.height);
-    const auto resized = [&](const char* what, int width, int height) {
-      if (width == settings_.width && height == settings_.height) return;
-      result_.warnings.push_back(format("%s: resized from %dx%d to %dx%d", what, width, height,
-                                        settings_.width, settings_.height));
-    };
-    resized("init", request_.init->width, request_.init->height);
-    if (request_.mask) resized("mask", request_.mask->width, request_.mask->height);
+    result_.warnings = init_remarks(request_, settings_);
     result_.seconds.init = timer.seconds();
     report(hooks_, {.stage = Stage::kInit, .step = 1, .steps = 1, .seconds = timer.seconds()});
   }

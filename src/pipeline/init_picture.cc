@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "backend/ops_checked.h"
+#include "base/format.h"
 #include "image/resample.h"
 #include "pipeline/finite_check.h"
 
@@ -41,6 +42,18 @@ void EncodedPicture::sample(std::span<const float> e, std::span<float> z) const 
       z[c * places + i] = (value - options_.shift_factor) * options_.scaling_factor;
     }
   }
+}
+
+std::vector<std::string> init_remarks(const GenerateRequest& request, const UsedSettings& s) {
+  std::vector<std::string> remarks;
+  const auto look = [&](const char* what, int width, int height) {
+    if (width == s.width && height == s.height) return;
+    remarks.push_back(
+        format("%s: resized from %dx%d to %dx%d", what, width, height, s.width, s.height));
+  };
+  if (request.init) look("init", request.init->width, request.init->height);
+  if (request.mask) look("mask", request.mask->width, request.mask->height);
+  return remarks;
 }
 
 std::vector<float> latent_mask(const InitMask& mask, int width, int height, int spatial_factor) {

@@ -13,6 +13,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "model/vae.h"
@@ -41,6 +42,10 @@ struct KnownLatents {
   Tensor z, noise;     // FP32 [1, C, H, W]
   Tensor kept, drawn;  // FP32 [1, H W]: 0 or 1, their sum is 1; both empty without a mask
 };
+
+/// What has to be said of a request's picture and mask: that they are resized.
+[[nodiscard]] std::vector<std::string> init_remarks(const GenerateRequest& request,
+                                                    const UsedSettings& settings);
 
 /// For every latent 1 where the picture is to be drawn, else 0, [H, W]: the mask, resized to
 /// width x height and cut at half, at each latent's upper left pixel.

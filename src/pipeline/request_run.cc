@@ -19,7 +19,7 @@ PreparedRequest prepare_request(const Models& models, GenerateRequest request) {
                     .tokens = {},
                     .guidance = request_guidance(request, s, models.mmdit),
                     .row = request_row(request, s),
-                    .warnings = {}};
+                    .warnings = init_remarks(request, s)};
   p.request = std::move(request);
   const auto tokenize = [&](const std::string& prompt, const char* field) {
     p.tokens.push_back(tokenize_prompt(models.text, prompt,

@@ -15,8 +15,7 @@ void upload(Ctx ctx, const Tensor& dst, const std::vector<float>& values) {
 // One mask for all pictures.
 void write_mask(Ctx ctx, const KnownLatents& known, const InitMask& mask, const UsedSettings& s,
                 std::int64_t factor) {
-  const std::vector<float> drawn =
-      latent_mask(mask, s.width, s.height, static_cast<int>(factor));
+  const std::vector<float> drawn = latent_mask(mask, s.width, s.height, static_cast<int>(factor));
   std::vector<float> kept;
   for (const float d : drawn) kept.push_back(1.0f - d);
   upload(ctx, known.drawn, drawn);
