@@ -24,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "octet/error.h"
 #include "octet/request.h"
@@ -36,11 +37,20 @@ struct BatchOptions {
   std::size_t prompt_cache = std::size_t{256} << 20;  // bytes of encoded prompts kept on the host
 };
 
+/// How a request's pictures are going to look, guessed after a step: small, one pixel for 8 x 8.
+struct Preview {
+  int step = 0;  // from 1
+  int steps = 0;
+  std::vector<Picture> pictures;
+};
+
 /// Called inside of step(); they may call join, cancel and load, but not step. All may be empty. An
-/// Error that `progress` throws ends the request.
+/// Error that `progress` or `preview` throws ends the request.
 struct BatchHooks {
   /// Returns false to cancel within one step.
   std::function<bool(const Progress&)> progress;
+  /// When it was asked for, after the progress of its step.
+  std::function<void(Preview)> preview;
   /// Exactly one of the two is called, once, and nothing after it.
   std::function<void(GenerateResult)> done;
   std::function<void(const Error&)> failed;  // kCancelled when it was cancelled
@@ -69,6 +79,9 @@ class Batch {
   virtual bool step() = 0;
   /// The request ends at the next step(), before any work. Unknown and ended ones are ignored.
   virtual void cancel(Id id) = 0;
+  /// Wants a preview of the request's next step. Costs the device a wait for that step: ask twice a
+  /// second, not at every step. Unknown and ended requests are ignored.
+  virtual void ask_preview(Id id) = 0;
   [[nodiscard]] virtual bool idle() const = 0;
   [[nodiscard]] virtual BatchLoad load() const = 0;
 };

@@ -29,16 +29,22 @@ Tensor guide(Ctx ctx, const Track& track, const Predictions& p) {
   return p.cond;
 }
 
+// What the velocity v says of the picture without noise.
+void estimate_x0(Ctx ctx, const Tensor& dst, const Track& track, const Tensor& v) {
+  const float same = 1, minus_sigma = -track.row.sigma();
+  ops::linear_combination(
+      ctx, {.dst = dst,
+            .terms = {LinearTerm{track.latents, one(same)}, LinearTerm{v, one(minus_sigma)}}});
+}
+
 // The sampler's step along the velocity v.
 void advance(Ctx ctx, Track& track, const Tensor& v) {
   const StepCoefficients c = track.row.coefficients();
   const Tensor& x = track.latents;
   LinearCombinationArgs next{.dst = x, .terms = {LinearTerm{x, one(c.x)}, LinearTerm{v, one(c.v)}}};
+  if (track.estimate) estimate_x0(ctx, track.estimate, track, v);
   if (track.x0) {
-    const float same = 1, minus_sigma = -track.row.sigma();
-    ops::linear_combination(
-        ctx,
-        {.dst = track.x0, .terms = {LinearTerm{x, one(same)}, LinearTerm{v, one(minus_sigma)}}});
+    estimate_x0(ctx, track.x0, track, v);
     next.terms[2] = {track.x0_previous, one(c.previous)};
   }
   ops::linear_combination(ctx, next);

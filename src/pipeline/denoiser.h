@@ -50,7 +50,8 @@ struct Track {
   const Conditioning* uncond = nullptr;  // null without guidance
   Tensor latents;                        // FP32 [1, C, H, W]
   Tensor x0, x0_previous;                // like latents where the sampler keeps its history
-  KnownLatents known;                    // what a mask keeps; empty for text to picture
+  Tensor estimate;     // like latents: gets x0 as the step predicts it; empty: nobody asks
+  KnownLatents known;  // what a mask keeps; empty for text to picture
 };
 
 /// A track before its first step, with memory for what its sampler remembers.

@@ -42,6 +42,7 @@ RequestRun::RequestRun(const PreparedRequest& prepared, const Models& models, Ba
                                               static_cast<std::size_t>(prepared_.row.steps())));
   }
   start_ = make_start(keep_, m_, prepared_.request, prepared_.settings);
+  estimates_ = keep_.tensor(DType::kF32, start_.latents.rank, start_.latents.dims);
   for (std::int64_t i = 0; i < start_.latents.dim(0); ++i) {
     tracks_.push_back(make_track({backend, keep_},
                                  {.row = prepared_.row,
@@ -110,6 +111,27 @@ void RequestRun::encode_init(Ctx ctx) {
 
 void RequestRun::begin(Ctx ctx) const {
   write_start(ctx, start_, prepared_.request, prepared_.settings, encoded_ ? &*encoded_ : nullptr);
+}
+
+void RequestRun::want_estimates(bool wanted) {
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    const auto b = static_cast<std::int64_t>(i);
+    tracks_[i].estimate = wanted ? slice(estimates_, 0, b, b + 1) : Tensor{};
+  }
+}
+
+std::vector<Picture> RequestRun::previews(Ctx ctx, const PreviewProjection& projection) const {
+  std::vector<float> values(static_cast<std::size_t>(estimates_.numel()));
+  ctx.backend.download(std::as_writable_bytes(std::span(values)), estimates_);
+  const std::size_t each = values.size() / tracks_.size();
+  std::vector<Picture> pictures;
+  for (std::size_t i = 0; i < tracks_.size(); ++i) {
+    pictures.push_back(projection.apply(std::span(values).subspan(i * each, each),
+                                        static_cast<int>(estimates_.dim(3)),
+                                        static_cast<int>(estimates_.dim(2))));
+    pictures.back().seed = prepared_.settings.seed + i;
+  }
+  return pictures;
 }
 
 void RequestRun::check(Ctx ctx) const {

@@ -15,6 +15,7 @@
 
 #include "pipeline/denoiser.h"
 #include "pipeline/models.h"
+#include "pipeline/preview.h"
 #include "pipeline/prompt_cache.h"
 #include "pipeline/start_latents.h"
 
@@ -48,6 +49,10 @@ class RequestRun {
   /// One per picture; their tensors belong to this object.
   [[nodiscard]] std::span<Track> tracks() { return tracks_; }
   [[nodiscard]] std::span<const Track> tracks() const { return tracks_; }
+  /// Whether the coming steps shall leave what previews are made of.
+  void want_estimates(bool wanted);
+  /// One preview per picture, of the last step; waits for it.
+  [[nodiscard]] std::vector<Picture> previews(Ctx ctx, const PreviewProjection& projection) const;
   /// Error(kUnsupported) when the latents are not finite.
   void check(Ctx ctx) const;
   [[nodiscard]] Picture decode(Ctx ctx, std::size_t picture) const;
@@ -65,6 +70,7 @@ class RequestRun {
   std::vector<EncodedPrompt> prompts_;
   std::vector<Conditioning> conditioning_;  // of each prompt
   StartLatents start_;
+  Tensor estimates_;                       // like its latents
   std::optional<EncodedPicture> encoded_;  // the init picture
   std::vector<Track> tracks_;
 };

@@ -75,6 +75,12 @@ void RunningBatch::cancel(Id id) {
   }
 }
 
+void RunningBatch::ask_preview(Id id) {
+  for (Job& job : jobs_) {
+    if (job.id == id) job.preview_asked = static_cast<bool>(job.hooks.preview);
+  }
+}
+
 BatchLoad RunningBatch::load() const {
   return {.waiting = count(State::kWaiting),
           .running = count(State::kText) + count(State::kDenoise),
@@ -227,13 +233,14 @@ void RunningBatch::begin_one() {
 void RunningBatch::denoise() {
   Unit unit;
   std::vector<Track*> tracks;
-  bool ends = false;
+  bool waits = false;
   for (Job& job : jobs_) {
     if (job.state != State::kDenoise || job.cancelled) continue;
+    job.run->want_estimates(job.preview_asked);
     for (Track& track : job.run->tracks()) tracks.push_back(&track);
     const Row& row = tracks.back()->row;
     unit.emplace_back(&job, row.step() + 1);
-    ends = ends || row.step() + 1 == row.steps();
+    waits = waits || job.preview_asked || row.step() + 1 == row.steps();
   }
   if (unit.empty()) return;
   try {
@@ -243,13 +250,27 @@ void RunningBatch::denoise() {
     for (const auto& [job, step] : unit) fail(*job, error);
     return;
   }
-  units_.push_back(std::move(unit));
+  units_.push_back(unit);
   auto running = static_cast<std::size_t>(backend_.finish_unit());
-  if (ends) {
+  if (waits) {
     backend_.synchronize();
     running = 0;
   }
   report_units(running);
+  show_previews(unit);
+}
+
+void RunningBatch::show_previews(const Unit& unit) {
+  for (const auto& [job, step] : unit) {
+    if (!job->preview_asked || job->cancelled || !job->in_flight()) continue;
+    guarded(*job, [&, job = job, step = step] {
+      job->preview_asked = false;
+      if (!projection_) projection_.emplace(backend_, *null_, models_.vae);
+      job->hooks.preview({.step = step,
+                          .steps = job->prepared.row.steps(),
+                          .pictures = job->run->previews(context(), *projection_)});
+    });
+  }
 }
 
 // Steps are reported when the device has finished them, not when they were handed to it.

@@ -30,6 +30,7 @@ class RunningBatch final : public Batch {
   Id join(GenerateRequest request, BatchHooks hooks) override;
   bool step() override;
   void cancel(Id id) override;
+  void ask_preview(Id id) override;
   [[nodiscard]] bool idle() const override { return jobs_.empty(); }
   [[nodiscard]] BatchLoad load() const override;
 
@@ -58,6 +59,7 @@ class RunningBatch final : public Batch {
     Stopwatch stage;  // since the present stage began
     int passed = 0;   // pictures that went before it
     bool cancelled = false;
+    bool preview_asked = false;
 
     [[nodiscard]] int pictures() const { return prepared.request.batch; }
     [[nodiscard]] Shape shape() const;
@@ -81,6 +83,7 @@ class RunningBatch final : public Batch {
   void denoise();
   void report_units(std::size_t running);
   void report_step(Job& job, int step);
+  void show_previews(const Unit& unit);
   void decode_one();
 
   void report(Job& job, const Progress& progress);
@@ -101,6 +104,7 @@ class RunningBatch final : public Batch {
   BatchOptions options_;
   PromptCache cache_;
   Denoiser denoiser_;
+  std::optional<PreviewProjection> projection_;  // since the first preview
   std::optional<Arena> scratch_;
   std::list<Job> jobs_;     // in order of their arrival
   std::deque<Unit> units_;  // not reported yet

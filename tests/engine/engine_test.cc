@@ -3,8 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
+#include "base/format.h"
 #include "support/errors.h"
 #include "support/temp_folder.h"
 #include "support/tiny_pipeline.h"
@@ -62,6 +64,41 @@ TEST_F(OnDisk, ABatchMakesThePicturesThatGenerateMakes) {
     EXPECT_EQ(results[i].pictures[0].rgb, engine.generate(requests[i], {}).pictures[0].rgb) << i;
   }
   EXPECT_EQ(between.pictures[0].rgb, results[0].pictures[0].rgb);
+}
+
+// The preview of the last step is made of the latents that are decoded.
+TEST(Emoji, APreviewLooksLikeThePicture) {
+  Engine engine({.model = "emoji", .threads = 2});
+  const auto batch = engine.start_batch({});
+  std::vector<Preview> previews;
+  GenerateResult result;
+  const Batch::Id id = batch->join({.prompt = "a red apple", .steps = 6, .seed = 1},
+                                   {.preview = [&](Preview p) { previews.push_back(std::move(p)); },
+                                    .done = [&](GenerateResult r) { result = std::move(r); }});
+  do {
+    batch->ask_preview(id);
+  } while (batch->step());
+  ASSERT_EQ(previews.size(), 6u);
+  ASSERT_EQ(result.pictures.size(), 1u);
+  const Picture &picture = result.pictures[0], &preview = previews.back().pictures[0];
+  ASSERT_EQ(preview.width * 8, picture.width);
+  double error = 0;
+  for (int y = 0; y < preview.height; ++y) {
+    for (int x = 0; x < preview.width * 3; ++x) {
+      double mean = 0;  // of the pixels that it stands for
+      for (int i = 0; i < 64; ++i) {
+        const int column = x / 3 * 8 + i % 8;
+        mean += picture.rgb[static_cast<std::size_t>(
+                    ((y * 8 + i / 8) * picture.width + column) * 3 + x % 3)] /
+                64.0;
+      }
+      const double d = mean - preview.rgb[static_cast<std::size_t>(y * preview.width * 3 + x)];
+      error += d * d;
+    }
+  }
+  const double mse = error / static_cast<double>(preview.rgb.size());
+  EXPECT_GT(10 * std::log10(255 * 255 / mse), 24) << "dB";
+  RecordProperty("psnr", format("%.1f", 10 * std::log10(255 * 255 / mse)));
 }
 
 TEST_F(OnDisk, SaysHowFarTheReadingIs) {

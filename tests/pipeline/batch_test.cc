@@ -6,6 +6,7 @@
 #include <random>
 
 #include "backend/cpu/cpu_backend.h"
+#include "backend/null/null_backend.h"
 #include "base/format.h"
 #include "pipeline/generate.h"
 #include "pipeline/running_batch.h"
@@ -33,6 +34,7 @@ struct Guest {
   std::vector<std::string> progress{};
   std::optional<GenerateResult> result{};
   std::optional<Error> error{};
+  std::vector<Preview> previews{};
   int ends = 0;
   std::function<void()> on_end{};
 
@@ -42,6 +44,11 @@ struct Guest {
       EXPECT_EQ(ends, 0) << "nothing after the end";
       progress.push_back(told(p));
       return stop_after < 0 || static_cast<int>(progress.size()) <= stop_after;
+    };
+    hooks.preview = [this](Preview p) {
+      EXPECT_EQ(ends, 0);
+      EXPECT_EQ(progress.back(), format("3:%d/%d", p.step, p.steps)) << "after its step";
+      previews.push_back(std::move(p));
     };
     hooks.done = [this](GenerateResult r) {
       ++ends;
@@ -154,13 +161,17 @@ TEST_P(SameBytesInABatch, WhateverComesAndGoes) {
         if (random() % 5 == 0) guests.back().stop_after = static_cast<int>(random() % 6);
         guests.back().join(batch);
       }
+      if (random() % 2 == 0)
+        batch.ask_preview(guests.size() - std::min(random() % 4, guests.size()));
       if (random() % 16 == 0) batch.cancel(1 + random() % (guests.size() + 1));
       const bool more = batch.step();
       EXPECT_EQ(more, !batch.idle());
     }
     int finished = 0;
+    std::size_t previews = 0;
     for (const Guest& guest : guests) {
       ASSERT_EQ(guest.ends, 1);
+      previews += guest.previews.size();
       if (guest.result) {
         ++finished;
         expect_as_alone(guest, *cpu, models);
@@ -172,6 +183,45 @@ TEST_P(SameBytesInABatch, WhateverComesAndGoes) {
           << "a hook that said stop is not called again";
     }
     EXPECT_GE(finished, 5);
+    EXPECT_GE(previews, 3u);
+  }
+}
+
+// A step of Euler goes from x along v, so it tells v, and v tells x0.
+TEST(BatchPreview, ShowsWhereTheStepPoints) {
+  const auto cpu = make_cpu_backend({.threads = 2});
+  const auto null = make_null_backend({});
+  const Models models = test::tiny_pipeline(*cpu, {});
+  const GenerateRequest request{
+      .prompt = "x", .steps = 4, .seed = 3, .width = 32, .height = 48, .dump_steps = true};
+  const UsedSettings settings = resolve_settings(request, models);
+  std::map<std::string, FloatArray> dumps;
+  Arena arena(cpu->allocate(plan_activations(models, request, settings, DType::kF32)));
+  GenerateHooks hooks;
+  hooks.dump = [&](const std::string& name, FloatArray value) { dumps[name] = std::move(value); };
+  (void)run_pipeline({*cpu, arena}, models, request, settings, hooks);
+
+  RunningBatch batch(*cpu, models, DType::kF32, {});
+  Guest guest{.request = request};
+  guest.join(batch);
+  batch.step();
+  batch.ask_preview(guest.id);
+  while (batch.step()) {
+  }
+  ASSERT_EQ(guest.previews.size(), 1u);
+  ASSERT_EQ(guest.previews[0].step, 2);
+  const std::vector<float> sigmas = run_sigmas(settings, request.compat);
+  const std::vector<float>& x = dumps.at("latents.0").values;
+  const std::vector<float>& next = dumps.at("latents.1").values;
+  std::vector<float> x0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    x0.push_back(x[i] - sigmas[1] * (next[i] - x[i]) / (sigmas[2] - sigmas[1]));
+  }
+  const Picture expected = PreviewProjection(*cpu, *null, models.vae).apply(x0, 4, 6);
+  const Picture& found = guest.previews[0].pictures[0];
+  ASSERT_EQ(found.rgb.size(), expected.rgb.size());
+  for (std::size_t i = 0; i < found.rgb.size(); ++i) {
+    EXPECT_NEAR(found.rgb[i], expected.rgb[i], 1) << i;
   }
 }
 
@@ -337,6 +387,31 @@ TEST_F(BatchOnNull, CancelEndsBeforeTheNextWork) {
   EXPECT_EQ(network_calls(), Rows{});
   EXPECT_EQ(second.ends, 1);
   EXPECT_FALSE(b.step()) << "nothing happens";
+}
+
+TEST_F(BatchOnNull, OnePreviewForEveryTimeItIsAskedFor) {
+  RunningBatch b = batch({});
+  Guest& guest = join(b, {.steps = 5, .guidance = 1.0f, .width = 32, .height = 48, .batch = 2});
+  Guest& other = join(b, {.steps = 5, .guidance = 1.0f, .width = 32, .height = 48});
+  b.ask_preview(guest.id);  // before its first step
+  b.ask_preview(guest.id);
+  b.ask_preview(99);
+  b.step();
+  ASSERT_EQ(guest.previews.size(), 1u);
+  EXPECT_EQ(guest.previews[0].step, 1);
+  EXPECT_EQ(guest.previews[0].steps, 5);
+  ASSERT_EQ(guest.previews[0].pictures.size(), 2u);
+  EXPECT_EQ(guest.previews[0].pictures[1].width, 4);
+  EXPECT_EQ(guest.previews[0].pictures[1].height, 6);
+  EXPECT_EQ(guest.previews[0].pictures[1].seed, guest.previews[0].pictures[0].seed + 1);
+  b.step();
+  b.ask_preview(guest.id);
+  while (b.step()) {
+  }
+  ASSERT_EQ(guest.previews.size(), 2u);
+  EXPECT_EQ(guest.previews[1].step, 3);
+  EXPECT_TRUE(other.previews.empty());
+  EXPECT_TRUE(guest.result && other.result);
 }
 
 TEST_F(BatchOnNull, HooksMayJoinAndCancel) {
