@@ -65,7 +65,7 @@ class Peer:
                                                  device=device).bfloat16(),
             "pooled_projections": torch.randn(batch, config.pooled_projection_dim,
                                               device=device).bfloat16(),
-            "timestep": torch.full((batch,), 500.0, device=device, dtype=torch.bfloat16),
+            "timestep": torch.full((batch,), 500.0, device=device),
         }
         self.device = device
         self.pictures = None
@@ -93,16 +93,19 @@ class Peer:
 
 
 def octet(args, size, precision, images):
+    whole = precision == "fp8"  # prompt to PNG; of other types only steps are compared
+    steps = pictures.STEPS if whole else args.forwards
     command = [args.octet, "bench", "--model", f"synthetic:{size}@{precision}", "--device",
                args.device, "--width", str(args.pixels), "--height", str(args.pixels), "--steps",
-               "28", "--guidance", "4.5", "--batch", str(images), "--rounds", "1", "--json"]
+               str(steps), "--guidance", "4.5", "--batch", str(images), "--rounds", "1", "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         return {"contender": f"octet {size} {precision} x{images}", "error": done.stderr}
     report = json.loads(done.stdout)
     batch = report["batches"][0]
-    return {"contender": f"octet {size} {precision} x{images}",
-            "ms_per_step": batch["ms_per_step"], "seconds": batch["seconds"], "report": report}
+    row = {"contender": f"octet {size} {precision} x{images}",
+           "ms_per_step": batch["ms_per_step"], "report": report}
+    return row | {"seconds": batch["seconds"]} if whole else row
 
 
 def medians(rounds, figure):
@@ -179,7 +182,7 @@ def main():
         if kind in args.pictures.split(",") and size == args.contenders[0].split(":")[0]:
             drawing = drawing or pictures.Pictures(size.endswith("-tiny"), args.device, args.pixels)
             peer.pictures = drawing
-            peer.pictures.draw(peer.model)  # not counted
+            peer.pictures.draw(peer.model, steps=1)  # not counted
         runs.append(lambda p=peer: p.measure(args.forwards))
     for number in range(args.rounds):
         if time.time() - began > args.seconds:

@@ -77,11 +77,11 @@ class Pictures:
         short = torch.nn.functional.pad(short, (0, long.shape[-1] - short.shape[-1]))
         return torch.cat([short, long], dim=1), torch.cat(pooled, dim=-1)
 
-    def denoise(self, transformer, rows, pooled):
+    def denoise(self, transformer, rows, pooled, steps):
         from diffusers import FlowMatchEulerDiscreteScheduler
 
         scheduler = FlowMatchEulerDiscreteScheduler(shift=3.0)
-        scheduler.set_timesteps(STEPS, device=self.device)
+        scheduler.set_timesteps(steps, device=self.device)
         side = self.pixels // 8
         latents = torch.randn(1, 16, side, side, device=self.device).bfloat16()
         for t in scheduler.timesteps:
@@ -93,7 +93,7 @@ class Pictures:
             latents = scheduler.step(velocity, t, latents, return_dict=False)[0]
         return latents
 
-    def draw(self, transformer):
+    def draw(self, transformer, steps=STEPS):
         """Seconds of each stage and of all."""
         from diffusers.image_processor import VaeImageProcessor
 
@@ -101,7 +101,7 @@ class Pictures:
         with torch.inference_mode():
             rows, pooled = self.embed()
             clock.append(self.now())
-            latents = self.denoise(transformer, rows, pooled)
+            latents = self.denoise(transformer, rows, pooled, steps)
             clock.append(self.now())
             config = self.vae.config
             decoded = self.vae.decode(latents / config.scaling_factor + config.shift_factor)[0]
