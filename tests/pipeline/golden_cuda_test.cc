@@ -3,6 +3,7 @@
 
 #include "backend/cuda/cuda_backend.h"
 #include "engine/embedded.h"
+#include "golden/init_cases.h"
 #include "octet/error.h"
 #include "pipeline/golden_forward.h"
 
@@ -78,11 +79,18 @@ INSTANTIATE_TEST_SUITE_P(Computes, GoldenCuda, ::testing::ValuesIn(kCases),
 
 // Everything else that diffusers was asked for: one change to the request or the model each.
 struct Variation {
-  const char* name;  // the golden is "<name>.latents"
+  const char* name;  // the golden is "<name>.latents", of init.safetensors where a picture is given
   const char* arch;
   std::optional<std::string> variant;
   void (*change)(GoldenModel& model, GenerateRequest& request);
 };
+
+void start_from_picture(GenerateRequest& request, double strength, bool masked) {
+  request.steps = 20;
+  request.strength = strength;
+  request.init = init_picture();
+  if (masked) request.mask = init_mask();
+}
 
 const Variation kVariations[] = {
     {"no_guidance", "sd3-medium", {}, [](GoldenModel&, GenerateRequest& r) { r.guidance = 1.0f; }},
@@ -103,6 +111,19 @@ const Variation kVariations[] = {
     {"batch", "sd35-large", "fp16", [](GoldenModel&, GenerateRequest& r) { r.batch = 2; }},
     {"dpmpp_2m", "sd35-large", "fp16",
      [](GoldenModel&, GenerateRequest& r) { r.sampler = "dpmpp_2m"; }},
+    {"img2img",
+     "sd35-medium",
+     {},
+     [](GoldenModel&, GenerateRequest& r) { start_from_picture(r, 0.6, false); }},
+    {"inpaint", "sd35-large", "fp16",
+     [](GoldenModel&, GenerateRequest& r) { start_from_picture(r, 0.75, true); }},
+    {"inpaint_full",
+     "sd3-medium",
+     {},
+     [](GoldenModel&, GenerateRequest& r) {
+       start_from_picture(r, 1.0, true);
+       r.guidance = 1.0f;
+     }},
 };
 
 class VariationCuda : public ::testing::TestWithParam<std::tuple<Variation, const char*>> {};
@@ -115,8 +136,10 @@ TEST_P(VariationCuda, Matches) {
   GoldenModel model(c.arch, compute, c.variant, std::move(device));
   GenerateRequest request = model.request();
   c.change(model, request);
+  const GoldenTensors golden(golden_folder(c.arch) +
+                             (request.init ? "/init.safetensors" : "/golden.safetensors"));
   const double error = relative_l2(model.run(request).at("latents").values,
-                                   model.tensors.get(std::string(c.name) + ".latents").values);
+                                   golden.get(std::string(c.name) + ".latents").values);
   std::printf("%s, %s: latents %.3g\n", c.name, compute, error);
   EXPECT_LE(error, compute == std::string("f32") ? 1e-3 : 5e-2);
 }
