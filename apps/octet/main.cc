@@ -8,6 +8,7 @@
 
 #include "base/format.h"
 #include "commands.h"
+#include "image/decode_child.h"
 #include "octet/error.h"
 #include "standard_streams.h"
 #include "suggest.h"
@@ -70,6 +71,7 @@ int dispatch(Words words) {
     return 0;
   }
   if (name == "--version") return run_version(words.subspan(1));
+  if (name == kDecodeCommand) return run_decode_child();  // of a server; not for people
   for (const Command& command : kCommands) {
     if (name == command.name) return command.run(words.subspan(1));
   }

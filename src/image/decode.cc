@@ -47,11 +47,13 @@ void check_input_size(std::uint64_t width, std::uint64_t height, const std::stri
                               static_cast<unsigned long long>(height)));
 }
 
+void check_input_bytes(std::size_t bytes, const std::string& name) {
+  if (bytes <= kMaxInputBytes) return;
+  refuse_picture(name, format("expected at most %zu bytes, found %zu", kMaxInputBytes, bytes));
+}
+
 DecodedPicture decode_picture(std::span<const std::byte> bytes, const std::string& name) {
-  if (bytes.size() > kMaxInputBytes) {
-    refuse_picture(name,
-                   format("expected at most %zu bytes, found %zu", kMaxInputBytes, bytes.size()));
-  }
+  check_input_bytes(bytes.size(), name);
   const RawPicture raw = decode_raw(bytes, name);
   const bool turned = raw.orientation >= 5;
   DecodedPicture out;

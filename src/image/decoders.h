@@ -26,6 +26,9 @@ struct RawPicture {
 /// Refuses sides outside 1..kMaxInputSide.
 void check_input_size(std::uint64_t width, std::uint64_t height, const std::string& name);
 
+/// Refuses files above kMaxInputBytes.
+void check_input_bytes(std::size_t bytes, const std::string& name);
+
 /// The orientation in a block of EXIF (TIFF 6.0, tag 0x0112); 1 when there is none that is valid.
 [[nodiscard]] int exif_orientation(std::span<const std::byte> tiff);
 
