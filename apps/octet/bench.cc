@@ -1,5 +1,6 @@
 // octet bench: draws the same picture several times and reports where the time went.
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -65,7 +66,11 @@ int run_bench(Words words) {
   BenchOptions options;
   if (!read_bench_options(words, options)) return 0;
   GpuMonitor gpu(options.engine.device);
-  Engine engine(options.engine);
+  EngineOptions engine_options = options.engine;
+  engine_options.memory.request = options.request;
+  engine_options.memory.request.batch =
+      *std::max_element(options.batches.begin(), options.batches.end());
+  Engine engine(engine_options);
   const CleanStop clean_stop;
   BenchReport report{
       .options = options, .model = engine.model(), .batches = {}, .gpu = {}, .ops = {}};

@@ -222,6 +222,7 @@ std::string bench_json(const BenchReport& report) {
                {"model", report.model.name},
                {"digest", report.model.digest},
                {"device", report.model.device},
+               {"memory", report.model.memory},
                {"components", components},
                {"load_seconds", rounded(report.model.load_seconds)},
                {"warmup", report.options.warmup},

@@ -73,6 +73,7 @@ Engine load(const GenerateOptions& options) {
   ProgressDisplay display(progress_style(options.quiet || options.json));
   display.note("loading " + options.engine.model + " ...");
   EngineOptions engine = options.engine;
+  engine.memory.request = options.request;
   if (stderr_is_terminal() && !options.quiet && !options.json) {
     engine.reading = byte_hook(display, "loading");
   }

@@ -131,6 +131,24 @@ void add_machine_flags(EngineOptions& o, std::vector<Flag>& flags) {
                    .normal = "all that this process may use",
                    .target = &o.threads,
                    .range = {.low = 1, .high = 1024}});
+  flags.push_back({.name = "--offload",
+                   .value = "WHAT",
+                   .group = kGroup,
+                   .help = "weights that wait in host memory until they are needed: none, text "
+                           "(text encoders), all (modulation and, where there is no room, blocks "
+                           "too); never changes the picture",
+                   .normal = "auto: as little as possible",
+                   .target = &o.memory.offload,
+                   .choices = {"auto", "none", "text", "all"}});
+  flags.push_back({.name = "--max-memory",
+                   .value = "SIZE",
+                   .group = kGroup,
+                   .help = "most memory on the device, context and libraries included: 7.5GB, "
+                           "7GiB, 500MB",
+                   .normal = "what is free",
+                   .target = &o.memory.limit,
+                   .accepts = is_not_empty,
+                   .expected = "a size such as 7.5GB"});
 }
 
 }  // namespace octet::cli

@@ -120,7 +120,8 @@ Json seconds_json(const RunReport& report) {
 Json memory_json(const RunReport& report) {
   std::size_t weights = 0;
   for (const ComponentInfo& part : report.model.components) weights += part.bytes;
-  return {{"peak_resident_bytes", peak_resident_bytes()},
+  return {{"plan", report.model.memory},
+          {"peak_resident_bytes", peak_resident_bytes()},
           {"activation_peak_bytes", report.result.activation_peak_bytes},
           {"weight_bytes", weights}};
 }
@@ -164,6 +165,7 @@ std::vector<std::string> model_lines(const ModelInfo& model) {
       format("model %s (%s%s), %zu MiB of weights, loaded in %.2f s", model.name.c_str(),
              variant.c_str(), model.path.c_str(), bytes / kMiB, model.load_seconds),
       "  device " + model.device};
+  if (!model.memory.empty()) lines.push_back("  memory " + model.memory);
   if (!model.preset.empty()) lines.push_back("  settings of " + model.preset);
   for (const ComponentInfo& part : model.components) lines.push_back(component_line(part));
   for (const LoraInfo& lora : model.loras) {

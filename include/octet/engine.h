@@ -37,6 +37,16 @@ struct ModelParts {
 /// Bytes read so far and in all; false cancels. May be empty.
 using ByteHook = std::function<bool(std::uint64_t done, std::uint64_t total)>;
 
+/// Which weights wait in host memory until they are needed: none, the text encoders, or also the
+/// modulation and as much of the transformer's blocks as there is no room for.
+enum class Offload : std::uint8_t { kNone, kText, kAll };
+
+struct MemoryOptions {
+  std::string offload = "auto";  // "auto", "none", "text", "all"
+  std::string limit;             // of device memory, everything included: "7.5GB"; empty: none
+  GenerateRequest request{.prompt = "x", .negative_prompt = "x"};  // whose size is planned for
+};
+
 struct EngineOptions {
   std::string model = "emoji";        // a built-in name, a diffusers folder or a single file
   ModelParts parts;                   // with a single file
@@ -49,6 +59,7 @@ struct EngineOptions {
   int threads = 0;                     // CPU threads; 0: all that this process may use
   std::vector<LoraOption> loras;       // added up
   std::string lock;                    // lock file (lock.h) that the model must match; empty: none
+  MemoryOptions memory;                // of the device
   ByteHook reading;                    // told how far the reading of weights is
 };
 
@@ -98,6 +109,7 @@ struct ModelInfo {
   std::vector<LoraInfo> loras;
   std::vector<LoraMerge> lora_merges;
   std::string device;  // "cpu: Intel(R) ... (avx512, 2 threads)"
+  std::string memory;  // what the planner chose, with its numbers; empty: nothing to plan
   double load_seconds = 0;
 };
 

@@ -13,9 +13,6 @@
 
 namespace octet {
 
-/// Which weights wait outside the device until they are needed.
-enum class Offload : std::uint8_t { kNone, kText, kAll };
-
 /// Expected memory for one square picture, by running the pipeline on the planner's backend.
 struct MemoryEstimate {
   int side = 0;        // pixels

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <unordered_set>
 
 #include "backend/device_clock.h"
 #include "backend/ops.h"
@@ -21,10 +22,20 @@ struct DeviceInfo {
   std::string kind;          // "cpu", "cuda", "null"
   std::string name;          // "Intel(R) Xeon(R) ...", "NVIDIA H200"
   std::string capabilities;  // "avx512-bf16", "sm_90"
-  std::size_t memory = 0;    // bytes free at creation; 0 when unknown
+  std::size_t memory = 0;    // bytes free now; 0 when unknown
+  std::size_t overhead = 0;  // device memory that the backend holds itself: context, libraries
   bool native_bf16 = false;
   bool native_fp8 = false;
   int threads = 1;
+};
+
+/// Which weights a device keeps and which wait in host memory until an op wants them. Weights are
+/// named "component/tensor", as HostWeight::name.
+struct WeightPlaces {
+  std::unordered_set<std::string> on_host;         // linear weights
+  std::unordered_set<std::string> tables_on_host;  // components whose tables wait, too
+  std::size_t resident_bytes = 0;   // of all weights that stay, as the planner counts them
+  std::size_t largest_on_host = 0;  // the same of the largest one that waits
 };
 
 /// What a backend keeps about a stretch of ops that comes again. Starts as null.
@@ -50,6 +61,12 @@ class Backend : public Ops {
   /// Converts, packs and uploads a linear or convolution weight, once, at load. A weight that is
   /// not FP8 computes as kBF16 when kW8A16 or kFP8 is asked for: Weight::compute says what it got.
   [[nodiscard]] virtual Weight prepare(const HostWeight& weight, Compute compute) = 0;
+  /// What is prepared and allocated from now on belongs to this component.
+  virtual void begin_component(const std::string& name) { static_cast<void>(name); }
+  /// Before loading, once. A device without memory of its own keeps everything.
+  virtual void place_weights(WeightPlaces places) { static_cast<void>(places); }
+  /// Memory of a table that is read by rows.
+  [[nodiscard]] virtual Buffer allocate_table(std::size_t bytes) { return allocate(bytes); }
   /// Whether prepare and upload_deferred take bytes that are not read yet; else they are in `data`.
   [[nodiscard]] virtual bool takes_deferred() const { return false; }
   /// Like upload; the bytes are read by the backend.

@@ -10,6 +10,7 @@
 #include "engine/find_model.h"
 #include "engine/loading.h"
 #include "engine/locking.h"
+#include "engine/memory_planning.h"
 #include "engine/profiling.h"
 #include "octet/error.h"
 #include "pipeline/generate.h"
@@ -48,6 +49,7 @@ std::unique_ptr<FileSet> open_model(const EngineOptions& options) {
 struct Engine::Impl {
   std::unique_ptr<Backend> backend;
   LoadedModel loaded;
+  std::size_t room = 0;          // for activations under --max-memory; 0: what is free
   std::optional<Arena> arena{};  // of the largest request so far
 
   [[nodiscard]] DType stream_dtype() const {
@@ -59,7 +61,7 @@ struct Engine::Impl {
     const std::size_t planned = plan_activations(loaded.models, request, settings, stream_dtype());
     if (!arena || arena->capacity() < planned) {
       arena.reset();
-      const std::size_t free = backend->info().memory;
+      const std::size_t free = room != 0 ? room : backend->info().memory;
       if (free != 0 && planned > free) {
         throw Error(Code::kOutOfMemory,
                     format("memory: this request needs %zu MiB of activations, %zu MiB are free",
@@ -77,12 +79,14 @@ Engine::Engine(const EngineOptions& asked) {
   const EngineOptions options = require_lock(asked);
   const ModelFolder folder(open_model(options), folder_options(options, Values::kRead));
   auto [backend, remark] = choose_backend(options.device, options.threads);
+  const EnginePlan plan = plan_memory(options, *backend);
   LoadedModel loaded =
       load_model(folder, *backend, options.variant, options.compute, options.loras);
   loaded.info.device = describe(backend->info());
   if (!remark.empty()) loaded.info.device += "; " + remark;
+  loaded.info.memory = plan.text;
   loaded.info.load_seconds = seconds_since(begin);
-  impl_ = std::make_unique<Impl>(Impl{std::move(backend), std::move(loaded)});
+  impl_ = std::make_unique<Impl>(Impl{std::move(backend), std::move(loaded), plan.room});
 }
 
 Engine::~Engine() = default;

@@ -330,6 +330,7 @@ class ModelLoader {
 
   template <typename Model, typename... Options>
   Model component(Source& source, Compute compute, const Options&... options) {
+    backend_.begin_component(source.component);
     loras_.begin(source.component, source.reader);
     Model model(Loader(source.reader, backend_, compute), options...);
     source.reader.finish();

@@ -5,9 +5,13 @@
 namespace octet {
 namespace {
 
-Parameter allocate(Backend& backend, DType dtype, const std::vector<std::int64_t>& dims,
-                   std::size_t bytes) {
-  auto memory = std::make_shared<Buffer>(backend.allocate(bytes));
+// By the shape, because a model that is loaded for its shapes alone brings no bytes.
+Parameter allocate(Backend& backend, DType dtype, const std::vector<std::int64_t>& dims) {
+  std::size_t bytes = size_of(dtype);
+  for (const std::int64_t d : dims) bytes *= static_cast<std::size_t>(d);
+  const bool table = dims.size() > 1;
+  auto memory =
+      std::make_shared<Buffer>(table ? backend.allocate_table(bytes) : backend.allocate(bytes));
   Dims d{};
   std::copy(dims.begin(), dims.end(), d.begin());
   return {.value = make_tensor(memory->data(), dtype, static_cast<int>(dims.size()), d),
@@ -16,7 +20,7 @@ Parameter allocate(Backend& backend, DType dtype, const std::vector<std::int64_t
 
 Parameter upload(Backend& backend, DType dtype, const std::vector<std::int64_t>& dims,
                  std::span<const std::byte> bytes) {
-  const Parameter p = allocate(backend, dtype, dims, bytes.size());
+  const Parameter p = allocate(backend, dtype, dims);
   backend.upload(p.value, bytes);
   return p;
 }
@@ -54,7 +58,7 @@ Parameter Loader::vector(const std::string& name, std::int64_t size) const {
 Parameter Loader::table(const std::string& name, const std::vector<std::int64_t>& dims) const {
   const HostTensor t = weights.table(name, dims);
   if (t.deferred.empty()) return upload(backend, t.dtype, dims, t.data);
-  const Parameter p = allocate(backend, t.dtype, dims, bytes_of(t.deferred));
+  const Parameter p = allocate(backend, t.dtype, dims);
   backend.upload_deferred(p.value, t.deferred);
   return p;
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backend/cuda/cuda_ops.h"
+#include "backend/cuda/driver_memory.h"
 #include "backend/cuda/event_clock.h"
 #include "backend/cuda/no_device.h"
 #include "backend/cuda/status.h"
@@ -45,7 +46,9 @@ void require_hopper(const char* gpu, int major, int minor) {
                      gpu, kMajor, kMinor, major, minor));
 }
 
-CudaBackend::CudaBackend(const CudaOptions& options) : device_(checked_device(options.device)) {
+CudaBackend::CudaBackend(const CudaOptions& options)
+    : device_(checked_device(options.device)), poison_ring_(options.poison_places) {
+  const DeviceMemory before = driver_memory(device_);
   check(cudaGetDeviceProperties(&properties_, device_), "cudaGetDeviceProperties");
   require_hopper(properties_.name, properties_.major, properties_.minor);
   select_device();
@@ -57,6 +60,8 @@ CudaBackend::CudaBackend(const CudaOptions& options) : device_(checked_device(op
     workspace_ = allocate(Matmul::kWorkspaceBytes);
     matmul_ = std::make_unique<Matmul>(workspace_.data(), properties_.name);
     uploader_ = std::make_unique<Uploader>(stream_);
+    const DeviceMemory after = driver_memory(device_);
+    overhead_ = after.used > before.used ? after.used - before.used : 0;
   } catch (...) {
     (void)cudaStreamDestroy(stream_);
     throw;
@@ -67,6 +72,7 @@ CudaBackend::~CudaBackend() {
   (void)cudaStreamSynchronize(stream_);
   matmul_.reset();
   uploader_.reset();
+  ring_.reset();
   for (cudaEvent_t e : units_) (void)cudaEventDestroy(e);
   (void)cudaStreamDestroy(stream_);
 }
@@ -80,6 +86,7 @@ DeviceInfo CudaBackend::info() const {
   std::size_t total = 0;
   select_device();
   check(cudaMemGetInfo(&info.memory, &total), "cudaMemGetInfo");
+  info.overhead = overhead_ != 0 ? overhead_ : total - info.memory;
   info.native_bf16 = true;
   info.native_fp8 = true;
   return info;
@@ -141,7 +148,7 @@ void CudaBackend::upload(const Tensor& dst, std::span<const std::byte> src) {
   OCTET_CHECK(dst.dense() && src.size() == dst.bytes(), "[upload] %zu bytes to %s", src.size(),
               describe(dst).c_str());
   if (src.empty()) return;
-  check(cudaMemcpyAsync(dst.data, src.data(), src.size(), cudaMemcpyHostToDevice, stream()),
+  check(cudaMemcpyAsync(dst.data, src.data(), src.size(), cudaMemcpyDefault, stream()),
         "copying to the device");
 }
 

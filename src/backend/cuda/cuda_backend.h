@@ -26,7 +26,8 @@
 namespace octet {
 
 struct CudaOptions {
-  int device = 0;  // among those that CUDA_VISIBLE_DEVICES leaves
+  int device = 0;              // among those that CUDA_VISIBLE_DEVICES leaves
+  bool poison_places = false;  // tests: NaN in a streamed weight's place before it is filled
 };
 
 namespace cuda {

@@ -12,6 +12,7 @@
 #include "backend/cuda/matmul.h"
 #include "backend/cuda/packed_weight.h"
 #include "backend/cuda/upload.h"
+#include "backend/cuda/weight_ring.h"
 
 namespace octet::cuda {
 
@@ -52,6 +53,9 @@ class CudaBackend final : public Backend {
   [[nodiscard]] DType stream_dtype(Compute compute) const override {
     return compute == Compute::kF32 ? DType::kF32 : DType::kBF16;
   }
+  void begin_component(const std::string& name) override { component_ = name; }
+  void place_weights(WeightPlaces places) override;
+  [[nodiscard]] Buffer allocate_table(std::size_t bytes) override;
   void synchronize() override;
   [[nodiscard]] std::unique_ptr<DeviceClock> make_clock() override;
   void repeat(std::unique_ptr<Recording>& recording, const std::function<void()>& ops) override;
@@ -95,8 +99,8 @@ class CudaBackend final : public Backend {
 
   // linear.cc
   [[nodiscard]] bool tiled_conv(const Conv2dArgs& a, const PackedCudaWeight& w);  // conv.cc
-  [[nodiscard]] bool tuned_linear(const LinearArgs& a, const PackedCudaWeight& w);
-  void generic_product(const LinearArgs& a, const PackedCudaWeight& w);
+  [[nodiscard]] bool tuned_linear(const LinearArgs& a, const WeightParts& w);
+  void generic_product(const LinearArgs& a, const WeightParts& w);
   void product_rows(const LinearArgs& a, const MatmulShape& shape, const MatmulOperands& operands);
   // attention.cc
   [[nodiscard]] bool hopper_attention(const AttentionArgs& a, const Tensor& dst,
@@ -105,6 +109,8 @@ class CudaBackend final : public Backend {
   [[nodiscard]] bool composed_attention(const AttentionArgs& a, const Tensor& dst);
 
   int device_ = 0;
+  bool poison_ring_ = false;
+  std::size_t overhead_ = 0;  // 0: the driver did not say
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   std::array<Buffer, static_cast<std::size_t>(Slot::kCount)> scratch_;
@@ -115,6 +121,14 @@ class CudaBackend final : public Backend {
   Buffer workspace_;
   std::unique_ptr<Matmul> matmul_;
   std::unique_ptr<Uploader> uploader_;
+
+  // weights.cc
+  [[nodiscard]] Buffer allocate_resident(std::size_t bytes);
+  std::string component_;
+  WeightPlaces places_;
+  std::shared_ptr<Buffer> slab_;  // of weights that stay on the device
+  std::size_t slab_used_ = 0;
+  std::unique_ptr<WeightRing> ring_;
 };
 
 }  // namespace octet::cuda

@@ -25,9 +25,12 @@ cudaGraphExec_t CudaBackend::capture(const std::function<void()>& ops) {
         "cudaStreamBeginCapture");
   capturing_ = true;
   try {
+    if (ring_) ring_->begin_capture();
     ops();
+    if (ring_) ring_->end_capture();
   } catch (...) {
     capturing_ = false;
+    if (ring_) ring_->forget();
     if (cudaStreamEndCapture(stream(), &graph) == cudaSuccess) (void)cudaGraphDestroy(graph);
     (void)cudaGetLastError();
     throw;
@@ -57,7 +60,9 @@ void CudaBackend::repeat(std::unique_ptr<Recording>& recording, const std::funct
     return;
   }
   if (graph.exec == nullptr) graph.exec = capture(ops);
+  if (ring_) ring_->before_graph();
   check(cudaGraphLaunch(graph.exec, stream()), "cudaGraphLaunch");
+  if (ring_) ring_->after_graph();
 }
 
 int CudaBackend::finish_unit() {

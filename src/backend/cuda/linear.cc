@@ -32,7 +32,7 @@ Remainder remainder_of(const LinearArgs& a, bool fused_gelu) {
 
 }  // namespace
 
-void CudaBackend::generic_product(const LinearArgs& a, const PackedCudaWeight& w) {
+void CudaBackend::generic_product(const LinearArgs& a, const WeightParts& w) {
   const bool fp8 = is_fp8(a.dst.data.dtype);
   const Tensor dst = fp8 ? scratch_like(Slot::kProduct, DType::kF32, a.dst.data) : a.dst.data;
   generic_linear(stream(), {.x = rows_of(a.x.data),
@@ -49,7 +49,11 @@ void CudaBackend::generic_product(const LinearArgs& a, const PackedCudaWeight& w
 void CudaBackend::linear(const LinearArgs& a) {
   const auto& w = static_cast<const PackedCudaWeight&>(*a.weight->packed);
   if (a.x.data.rows() == 0) return;
-  if (!tuned_linear(a, w)) generic_product(a, w);
+  const bool waits = w.in_ring >= 0;
+  const WeightParts here = waits ? w.moved(w.memory.data(), ring_->bring(w.in_ring))
+                                 : static_cast<const WeightParts&>(w);
+  if (!tuned_linear(a, here)) generic_product(a, here);
+  if (waits) ring_->used();
   launched("linear");
 }
 
@@ -82,7 +86,7 @@ void CudaBackend::product_rows(const LinearArgs& a, const MatmulShape& shape,
   }
 }
 
-bool CudaBackend::tuned_linear(const LinearArgs& a, const PackedCudaWeight& w) {
+bool CudaBackend::tuned_linear(const LinearArgs& a, const WeightParts& w) {
   const Compute compute = a.weight->compute;
   const RowView x = rows_of(a.x.data);
   if (!matrix_fits(x) || !matrix_fits(rows_of(a.dst.data)) || !matrix_fits(rows_of(a.residual)) ||

@@ -64,7 +64,7 @@ void Uploader::read(char* dst, const DeferredBytes& part) {
                     static_cast<std::size_t>(count) * row));
     });
     check(cudaMemcpyAsync(dst + static_cast<std::size_t>(begin) * row, buffer.data(), bytes,
-                          cudaMemcpyHostToDevice, stream_),
+                          cudaMemcpyDefault, stream_),
           "uploading a weight");
     check(cudaEventRecord(copied_[turn], stream_), "cudaEventRecord");
   }

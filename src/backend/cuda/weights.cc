@@ -64,6 +64,31 @@ std::vector<std::uint16_t> to_bf16(const std::vector<float>& values) {
 
 }  // namespace
 
+void CudaBackend::place_weights(WeightPlaces places) {
+  places_ = std::move(places);
+  if (places_.resident_bytes != 0) {
+    slab_ = std::make_shared<Buffer>(allocate(places_.resident_bytes));
+  }
+  if (places_.largest_on_host != 0) {
+    const std::size_t place = (places_.largest_on_host + kAlignment - 1) / kAlignment * kAlignment;
+    ring_ =
+        std::make_unique<WeightRing>(stream(), allocate(WeightRing::kPlaces * place), poison_ring_);
+  }
+}
+
+// One slab for all: the driver gives memory in pieces of 2 MiB, which would waste a good part.
+Buffer CudaBackend::allocate_resident(std::size_t bytes) {
+  if (!slab_ || slab_used_ + bytes > slab_->size()) return allocate(bytes);
+  char* at = static_cast<char*>(slab_->data()) + slab_used_;
+  slab_used_ += bytes;
+  return Buffer(at, bytes, [slab = slab_](void*) {});
+}
+
+// The device reads the few rows that it wants of a table over the bus.
+Buffer CudaBackend::allocate_table(std::size_t bytes) {
+  return places_.tables_on_host.contains(component_) ? allocate_pinned(bytes) : allocate(bytes);
+}
+
 Weight CudaBackend::prepare(const HostWeight& w, Compute asked) {
   check_weight(w);
   Weight result;
@@ -93,8 +118,13 @@ Weight CudaBackend::prepare(const HostWeight& w, Compute asked) {
   const std::size_t half = layout.add(bias16.size() * sizeof(std::uint16_t));
 
   auto packed = std::make_shared<PackedCudaWeight>();
-  packed->memory = allocate(layout.size());
+  const bool waits = places_.on_host.contains(component_ + "/" + w.name);
+  packed->memory = waits ? allocate_pinned(layout.size()) : allocate_resident(layout.size());
   char* base = static_cast<char*>(packed->memory.data());
+  if (waits) {
+    packed->in_ring = ring_->add(base, layout.size());
+    base = ring_->bench();
+  }
   const auto put = [&](std::size_t at, std::span<const std::byte> bytes) -> const void* {
     if (bytes.empty()) return nullptr;
     check(cudaMemcpyAsync(base + at, bytes.data(), bytes.size(), cudaMemcpyHostToDevice, stream()),
@@ -142,6 +172,12 @@ Weight CudaBackend::prepare(const HostWeight& w, Compute asked) {
       packed->per_tensor = true;
       packed->tensor_scale = 1;
     }
+  }
+  if (waits) {
+    check(cudaMemcpyAsync(packed->memory.data(), base, layout.size(), cudaMemcpyDeviceToHost,
+                          stream()),
+          "taking a weight to the host");
+    static_cast<WeightParts&>(*packed) = packed->moved(base, packed->memory.data());
   }
   synchronize();  // the sources are the caller's
   result.bytes = layout.size();

@@ -12,7 +12,11 @@ class NullBackend final : public Backend {
     info.kind = info.name = "null";
     return info;
   }
-  Buffer allocate(std::size_t bytes) override {
+  void begin_component(const std::string& name) override { component_ = name; }
+  Buffer allocate_table(std::size_t bytes) override { return note(bytes, true); }
+  Buffer allocate(std::size_t bytes) override { return note(bytes, false); }
+  Buffer note(std::size_t bytes, bool table) const {
+    if (traits_.on_memory) traits_.on_memory(component_, bytes, table);
     // A non-null address that is never dereferenced; the arena only adds to it.
     return Buffer(reinterpret_cast<void*>(std::uintptr_t{1} << 12), bytes, [](void*) {});
   }
@@ -35,6 +39,7 @@ class NullBackend final : public Backend {
     if (w.compute == Compute::kFP8 && traits_.fp8_inputs) w.input = DType::kF8E4M3;
     w.input_scale = host.input_scale;
     w.bytes = static_cast<std::size_t>(w.out * w.in * w.kernel * w.kernel) * size_of(w.stored);
+    if (traits_.on_weight) traits_.on_weight(component_, host, w);
     return w;
   }
   DType stream_dtype(Compute compute) const override {
@@ -67,6 +72,7 @@ class NullBackend final : public Backend {
 
  private:
   NullTraits traits_;
+  std::string component_;
 };
 
 }  // namespace

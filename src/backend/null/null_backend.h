@@ -5,7 +5,9 @@
 // only counted, never touched; uploads and downloads do nothing.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "backend/backend.h"
 
@@ -15,6 +17,9 @@ namespace octet {
 struct NullTraits {
   DType stream = DType::kF32;  // Backend::stream_dtype of the target, other than for kF32
   bool fp8_inputs = true;      // kFP8 layers take FP8 inputs
+  /// Told of every weight that is prepared, and of all other memory, with its component.
+  std::function<void(const std::string& component, const HostWeight&, const Weight&)> on_weight{};
+  std::function<void(const std::string& component, std::size_t bytes, bool table)> on_memory{};
 };
 
 [[nodiscard]] std::unique_ptr<Backend> make_null_backend(const NullTraits& traits);
