@@ -177,6 +177,7 @@ struct QkNormArgs {
   float eps = 1e-6f;
 };
 /// Group norm over [H,W,C/groups], then SiLU if asked. dst, x [B,H,W,C] dense; weight, bias [C].
+/// dst may alias x where both have the same dtype.
 struct GroupNormArgs {
   Tensor dst, x, weight, bias;
   std::int64_t groups = 32;

@@ -10,12 +10,17 @@ namespace {
 
 constexpr float kNormEps = 1e-6f;
 
-/// Two buffers that the stages of a coder write in turn, so that a picture never needs more than
-/// the two largest stages plus one stage's temporaries.
+/// Elements of the two buffers that the stages of a coder write in turn.
+using PoolSizes = std::array<std::int64_t, 2>;
+
+/// Those buffers: a picture never needs more than two neighbouring stages and what one of them
+/// needs besides.
 class PingPong {
  public:
-  PingPong(Ctx ctx, DType dtype, std::int64_t largest) {
-    for (Tensor& b : buffers_) b = ctx.arena.tensor(dtype, {largest});
+  PingPong(Ctx ctx, DType dtype, const PoolSizes& sizes) {
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      buffers_[i] = ctx.arena.tensor(dtype, {sizes[i]});
+    }
   }
   [[nodiscard]] Tensor next(std::int64_t b, std::int64_t h, std::int64_t w, std::int64_t c) {
     current_ ^= 1;
@@ -38,17 +43,21 @@ struct Run {
   bool up;
   DType stream;
 
-  [[nodiscard]] Tensor norm(const NormWeights& w, const Tensor& x, DType dtype, bool silu) const;
+  /// In `place`, which may be x, if that has the dtype that is wanted.
+  [[nodiscard]] Tensor norm(const NormWeights& w, const Tensor& x, DType dtype, bool silu,
+                            const Tensor& place = {}) const;
   [[nodiscard]] Tensor resnet(const VaeResnet& r, const Tensor& x, PingPong& pool) const;
   void attention(const VaeAttention& a, const Tensor& x) const;
   [[nodiscard]] Tensor middle(Tensor x, PingPong& pool) const;
   [[nodiscard]] Tensor level(const VaeLevel& l, Tensor x, PingPong& pool) const;
-  [[nodiscard]] std::int64_t largest(std::int64_t batch, std::int64_t h, std::int64_t w) const;
+  [[nodiscard]] PoolSizes pool_sizes(std::int64_t batch, std::int64_t h, std::int64_t w) const;
   void operator()(const Tensor& dst, const Activation& input) const;
 };
 
-Tensor Run::norm(const NormWeights& w, const Tensor& x, DType dtype, bool silu) const {
-  const Tensor dst = ctx.arena.tensor(dtype, x.rank, x.dims);
+Tensor Run::norm(const NormWeights& w, const Tensor& x, DType dtype, bool silu,
+                 const Tensor& place) const {
+  const bool fits = place && place.dtype == dtype;
+  const Tensor dst = fits ? place : ctx.arena.tensor(dtype, x.rank, x.dims);
   ops::group_norm(ctx, {.dst = dst,
                         .x = x,
                         .weight = w.weight.value,
@@ -59,20 +68,26 @@ Tensor Run::norm(const NormWeights& w, const Tensor& x, DType dtype, bool silu) 
   return dst;
 }
 
+// The last stages are as large as the picture, with hundreds of channels: norms are written over
+// what nobody reads again. x is overwritten where the shortcut has taken from it what it needs.
 Tensor Run::resnet(const VaeResnet& r, const Tensor& x, PingPong& pool) const {
   const Tensor dst = pool.next_like(x, r.conv2.out);
   const Arena::Scope scope(ctx.arena);
-  const Tensor h = ctx.arena.tensor(stream, dst.rank, dst.dims);
-  ops::conv2d(ctx, {.dst = h,
-                    .x = norm(r.norm1, x, r.conv1.input, true),
-                    .weight = &r.conv1,
-                    .pad_before = 1,
-                    .pad_after = 1});
   if (r.shortcut) {
+    const Arena::Scope input(ctx.arena);
     ops::conv2d(ctx, {.dst = dst, .x = as_input(ctx, *r.shortcut, x).data, .weight = &*r.shortcut});
   }
+  const Tensor h = ctx.arena.tensor(stream, dst.rank, dst.dims);
+  {
+    const Arena::Scope input(ctx.arena);
+    ops::conv2d(ctx, {.dst = h,
+                      .x = norm(r.norm1, x, r.conv1.input, true, r.shortcut ? x : dst),
+                      .weight = &r.conv1,
+                      .pad_before = 1,
+                      .pad_after = 1});
+  }
   ops::conv2d(ctx, {.dst = dst,
-                    .x = norm(r.norm2, h, r.conv2.input, true),
+                    .x = norm(r.norm2, h, r.conv2.input, true, h),
                     .weight = &r.conv2,
                     .pad_before = 1,
                     .pad_after = 1,
@@ -127,20 +142,33 @@ Tensor Run::level(const VaeLevel& l, Tensor x, PingPong& pool) const {
   return dst;
 }
 
-std::int64_t Run::largest(std::int64_t batch, std::int64_t h, std::int64_t w) const {
-  std::int64_t most = batch * h * w * coder.conv_in.out;
+// The stages in the order in which operator() runs them.
+PoolSizes Run::pool_sizes(std::int64_t batch, std::int64_t h, std::int64_t w) const {
+  PoolSizes most{};
+  std::size_t turn = 0;
+  const auto stage = [&](const Weight& last) {
+    turn ^= 1;
+    most[turn] = std::max(most[turn], batch * h * w * last.out);
+  };
+  const auto middle_stages = [&] {
+    stage(coder.mid1.conv2);
+    stage(coder.mid2.conv2);
+  };
+  stage(coder.conv_in);
+  if (up) middle_stages();
   for (const VaeLevel& l : coder.levels) {
-    for (const VaeResnet& r : l.resnets) most = std::max(most, batch * h * w * r.conv2.out);
+    for (const VaeResnet& r : l.resnets) stage(r.conv2);
     if (!l.resample) continue;
     h = up ? 2 * h : h / 2;
     w = up ? 2 * w : w / 2;
-    most = std::max(most, batch * h * w * l.resample->out);
+    stage(*l.resample);
   }
-  return std::max(most, batch * h * w * coder.mid1.conv2.out);
+  if (!up) middle_stages();
+  return most;
 }
 
 void Run::operator()(const Tensor& dst, const Activation& input) const {
-  PingPong pool(ctx, stream, largest(input.data.dim(0), input.data.dim(1), input.data.dim(2)));
+  PingPong pool(ctx, stream, pool_sizes(input.data.dim(0), input.data.dim(1), input.data.dim(2)));
   Tensor x = pool.next_like(input.data, coder.conv_in.out);
   ops::conv2d(
       ctx, {.dst = x, .x = input.data, .weight = &coder.conv_in, .pad_before = 1, .pad_after = 1});
@@ -151,7 +179,7 @@ void Run::operator()(const Tensor& dst, const Activation& input) const {
   }
   if (!up) x = middle(x, pool);
   ops::conv2d(ctx, {.dst = dst,
-                    .x = norm(coder.norm_out, x, coder.conv_out.input, true),
+                    .x = norm(coder.norm_out, x, coder.conv_out.input, true, x),
                     .weight = &coder.conv_out,
                     .pad_before = 1,
                     .pad_after = 1});

@@ -126,32 +126,38 @@ struct GroupSpec {
   std::int64_t batch, height, width, channels, groups;
   DType in = DType::kF32, out = DType::kF32;
   bool silu = false;
+  bool alias = false;  // written over x
 };
 
 OpCase group(const GroupSpec& s) {
-  return {"group_norm",
-          label(s.in, s.out, s.channels) + " in " + std::to_string(s.groups) + " of " +
-              std::to_string(s.height) + "x" + std::to_string(s.width) + (s.silu ? " silu" : ""),
-          [s](Bench& b) {
-            const Tensor x = b.input(s.in, {s.batch, s.height, s.width, s.channels},
-                                     {.row_gap = 0, .low = 3, .high = 7});
-            const Tensor w = b.input(DType::kF32, {s.channels});
-            const Tensor bias = b.input(DType::kF32, {s.channels});
-            const Tensor dst = b.output(s.out, {s.batch, s.height, s.width, s.channels});
-            ops::group_norm(b.ctx(), {.dst = dst,
-                                      .x = x,
-                                      .weight = w,
-                                      .bias = bias,
-                                      .groups = s.groups,
-                                      .eps = 1e-6f,
-                                      .silu = s.silu});
-            Values wanted =
-                with(reference::group_normalize(values_of(x), s.batch, s.channels, s.groups, 1e-6),
-                     values_of(w), values_of(bias));
-            if (s.silu)
-              wanted = each(wanted, [](double v) { return reference::activate(Act::kSilu, v); });
-            b.expect(dst, wanted, 3e-6, 1e-5);
-          }};
+  return {
+      "group_norm",
+      label(s.in, s.out, s.channels) + " in " + std::to_string(s.groups) + " of " +
+          std::to_string(s.height) + "x" + std::to_string(s.width) + (s.silu ? " silu" : "") +
+          (s.alias ? " in place" : ""),
+      [s](Bench& b) {
+        const Bench::Layout values{.row_gap = 0, .low = 3, .high = 7};
+        const Tensor x = s.alias
+                             ? b.in_place(s.in, {s.batch, s.height, s.width, s.channels}, values)
+                             : b.input(s.in, {s.batch, s.height, s.width, s.channels}, values);
+        const Tensor w = b.input(DType::kF32, {s.channels});
+        const Tensor bias = b.input(DType::kF32, {s.channels});
+        const Tensor dst = s.alias ? x : b.output(s.out, {s.batch, s.height, s.width, s.channels});
+        // Before it is overwritten.
+        const Values normed =
+            reference::group_normalize(values_of(x), s.batch, s.channels, s.groups, 1e-6);
+        ops::group_norm(b.ctx(), {.dst = dst,
+                                  .x = x,
+                                  .weight = w,
+                                  .bias = bias,
+                                  .groups = s.groups,
+                                  .eps = 1e-6f,
+                                  .silu = s.silu});
+        Values wanted = with(normed, values_of(w), values_of(bias));
+        if (s.silu)
+          wanted = each(wanted, [](double v) { return reference::activate(Act::kSilu, v); });
+        b.expect(dst, wanted, 3e-6, 1e-5);
+      }};
 }
 
 }  // namespace
@@ -202,6 +208,25 @@ std::vector<OpCase> norm_cases() {
   cases.push_back(
       group({.batch = 1, .height = 40, .width = 41, .channels = 10, .groups = 2, .silu = true}));
   cases.push_back(group({.batch = 2, .height = 23, .width = 46, .channels = 96, .groups = 32}));
+  for (const DType dtype : {f32, bf16}) {
+    cases.push_back(group({.batch = 2,
+                           .height = 33,
+                           .width = 37,
+                           .channels = 24,
+                           .groups = 3,
+                           .in = dtype,
+                           .out = dtype,
+                           .silu = true,
+                           .alias = true}));
+    cases.push_back(group({.batch = 1,
+                           .height = 40,
+                           .width = 41,
+                           .channels = 10,
+                           .groups = 2,
+                           .in = dtype,
+                           .out = dtype,
+                           .alias = true}));
+  }
   return cases;
 }
 
