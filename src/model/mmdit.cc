@@ -145,8 +145,8 @@ Modulation Mmdit::chunks(const Tensor& row, const ModulationLayer& layer, bool s
           .gate_msa2 = chunk(8)};
 }
 
-void Mmdit::modulation(Ctx ctx, const Tensor& dst, const Tensor& timesteps,
-                       const Tensor& pooled) const {
+void Mmdit::modulation(Ctx ctx, std::span<const ModulationRows> prompts,
+                       const Tensor& timesteps) const {
   const Arena::Scope scope(ctx.arena);
   const std::int64_t rows = timesteps.dim(0);
   const auto two_layers = [&](const Weight& fc1, const Weight& fc2, const Activation& x) {
@@ -158,15 +158,23 @@ void Mmdit::modulation(Ctx ctx, const Tensor& dst, const Tensor& timesteps,
   };
   const Tensor waves = ctx.arena.tensor(DType::kF32, {rows, kTimestepChannels});
   ops::timestep_embedding(ctx, {.dst = waves, .timesteps = timesteps});
-  const Tensor c = two_layers(time_fc1_, time_fc2_, as_input(ctx, time_fc1_, waves));
-  const Tensor y = two_layers(pooled_fc1_, pooled_fc2_, as_input(ctx, pooled_fc1_, pooled));
-  ops::add(ctx, {.dst = c, .a = c, .b = y});
-  ops::activation(ctx, {.dst = c, .x = c, .act = Act::kSilu});
+  const Tensor time = two_layers(time_fc1_, time_fc2_, as_input(ctx, time_fc1_, waves));
+  std::vector<Tensor> conditions;
+  for (const ModulationRows& p : prompts) {
+    const Tensor c = two_layers(pooled_fc1_, pooled_fc2_, as_input(ctx, pooled_fc1_, p.pooled));
+    ops::add(ctx, {.dst = c, .a = time, .b = c});
+    ops::activation(ctx, {.dst = c, .x = c, .act = Act::kSilu});
+    conditions.push_back(c);
+  }
 
   const auto project = [&](const ModulationLayer& layer) {
-    const Arena::Scope inner(ctx.arena);
-    const Tensor out = slice(dst, 1, layer.offset, layer.offset + layer.chunks * config_.width);
-    ops::linear(ctx, {.dst = out, .x = as_input(ctx, layer.weight, c), .weight = &layer.weight});
+    const std::int64_t end = layer.offset + layer.chunks * config_.width;
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+      const Arena::Scope inner(ctx.arena);
+      ops::linear(ctx, {.dst = slice(prompts[i].dst, 1, layer.offset, end),
+                        .x = as_input(ctx, layer.weight, conditions[i]),
+                        .weight = &layer.weight});
+    }
   };
   std::for_each(image_mod_.begin(), image_mod_.end(), project);
   std::for_each(text_mod_.begin(), text_mod_.end(), project);

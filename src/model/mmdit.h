@@ -87,6 +87,12 @@ struct JointBlock {
                const Tensor& qkv) const;
 };
 
+/// What a prompt's modulation is computed from and to where.
+struct ModulationRows {
+  Tensor dst;     // FP32 [R, modulation_width()]
+  Tensor pooled;  // FP32 [R, pooled_width]
+};
+
 struct MmditInput {
   Tensor latents;                      // FP32 [B, C, H, W]
   Tensor text;                         // FP32/BF16 [B, L, text_width]
@@ -105,9 +111,9 @@ class Mmdit {
   /// end.
   [[nodiscard]] std::int64_t modulation_width() const { return modulation_width_; }
 
-  /// dst FP32 [R, modulation_width()]; timesteps FP32 [R] (1000 sigma); pooled FP32 [R,
-  /// pooled_width].
-  void modulation(Ctx ctx, const Tensor& dst, const Tensor& timesteps, const Tensor& pooled) const;
+  /// Timesteps FP32 [R] (1000 sigma). Every weight is used for all prompts before the next one, so
+  /// that weights which wait in host memory come once.
+  void modulation(Ctx ctx, std::span<const ModulationRows> prompts, const Tensor& timesteps) const;
 
   /// dst FP32 [B, C, H, W]: the velocity.
   void forward(Ctx ctx, const Tensor& dst, const MmditInput& in) const;

@@ -83,17 +83,21 @@ Conditioning make_conditioning(Arena& arena, const Mmdit& mmdit, const EncodedPr
                                      {static_cast<std::int64_t>(steps), mmdit.modulation_width()})};
 }
 
-void modulate(Ctx ctx, const Mmdit& mmdit, const Conditioning& conditioning,
-              const EncodedPrompt& prompt, std::span<const float> timesteps) {
+void modulate(Ctx ctx, const Mmdit& mmdit, std::span<const Conditioning> conditioning,
+              std::span<const EncodedPrompt> prompts, std::span<const float> timesteps) {
   const Arena::Scope scope(ctx.arena);
   const auto steps = static_cast<std::int64_t>(timesteps.size());
   const Tensor t = ctx.arena.tensor(DType::kF32, {steps});
   ctx.backend.upload(t, std::as_bytes(timesteps));
-  const Tensor pooled = ctx.arena.tensor(DType::kF32, {steps, prompt.pooled.dim(1)});
-  for (std::int64_t step = 0; step < steps; ++step) {
-    ops::copy(ctx, {.dst = select(pooled, 0, step), .src = select(prompt.pooled, 0, 0)});
+  std::vector<ModulationRows> rows;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    const Tensor pooled = ctx.arena.tensor(DType::kF32, {steps, prompts[i].pooled.dim(1)});
+    for (std::int64_t step = 0; step < steps; ++step) {
+      ops::copy(ctx, {.dst = select(pooled, 0, step), .src = select(prompts[i].pooled, 0, 0)});
+    }
+    rows.push_back({.dst = conditioning[i].modulation, .pooled = pooled});
   }
-  mmdit.modulation(ctx, conditioning.modulation, t, pooled);
+  mmdit.modulation(ctx, rows, t);
 }
 
 std::vector<float> timesteps_of(Row row) {

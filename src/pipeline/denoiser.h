@@ -35,9 +35,9 @@ struct Conditioning {
 /// Memory for a run of `steps` steps. The text is not copied.
 [[nodiscard]] Conditioning make_conditioning(Arena& arena, const Mmdit& mmdit,
                                              const EncodedPrompt& prompt, std::size_t steps);
-/// Computes the modulation vectors of all steps, in one batch.
-void modulate(Ctx ctx, const Mmdit& mmdit, const Conditioning& conditioning,
-              const EncodedPrompt& prompt, std::span<const float> timesteps);
+/// Computes the modulation vectors of all steps of a run, for each of its prompts.
+void modulate(Ctx ctx, const Mmdit& mmdit, std::span<const Conditioning> conditioning,
+              std::span<const EncodedPrompt> prompts, std::span<const float> timesteps);
 
 /// What the network is given at each step of a row that has not begun.
 [[nodiscard]] std::vector<float> timesteps_of(Row row);

@@ -97,10 +97,7 @@ void RequestRun::encode(Ctx ctx, PromptCache* cache) {
 }
 
 void RequestRun::modulate(Ctx ctx) {
-  const std::vector<float> timesteps = timesteps_of(prepared_.row);
-  for (std::size_t i = 0; i < prompts_.size(); ++i) {
-    octet::modulate(ctx, m_.mmdit, conditioning_[i], prompts_[i], timesteps);
-  }
+  octet::modulate(ctx, m_.mmdit, conditioning_, prompts_, timesteps_of(prepared_.row));
 }
 
 void RequestRun::encode_init(Ctx ctx) {

@@ -1,6 +1,6 @@
 #include "pipeline/sampling.h"
 
-#include <optional>
+#include <vector>
 
 #include "base/check.h"
 #include "pipeline/settings.h"
@@ -8,12 +8,16 @@
 namespace octet {
 namespace {
 
-// A prompt's side of the run. The rows of the batch share it.
-Conditioning condition(Ctx ctx, const Mmdit& mmdit, const EncodedPrompt& prompt,
-                       std::span<const float> timesteps) {
-  const Conditioning c = make_conditioning(ctx.arena, mmdit, prompt, timesteps.size());
-  modulate(ctx, mmdit, c, prompt, timesteps);
-  return c;
+// The prompts' side of the run, which the rows of the batch share.
+std::vector<Conditioning> condition(Ctx ctx, const Mmdit& mmdit,
+                                    std::span<const EncodedPrompt> prompts,
+                                    std::span<const float> timesteps) {
+  std::vector<Conditioning> all;
+  for (const EncodedPrompt& prompt : prompts) {
+    all.push_back(make_conditioning(ctx.arena, mmdit, prompt, timesteps.size()));
+  }
+  modulate(ctx, mmdit, all, prompts, timesteps);
+  return all;
 }
 
 }  // namespace
@@ -39,18 +43,16 @@ void sample(Ctx ctx, SamplingArgs& args) {
   const std::int64_t batch = args.latents.dim(0);
   OCTET_CHECK(static_cast<std::int64_t>(args.rows.size()) == batch, "rows of the batch");
   const std::vector<float> timesteps = timesteps_of(args.rows.front());
-  const Conditioning cond = condition(ctx, args.mmdit, args.cond, timesteps);
-  std::optional<Conditioning> uncond;
-  if (args.guidance.uses_uncond()) {
-    uncond = condition(ctx, args.mmdit, args.uncond, timesteps);
-  }
+  std::vector<EncodedPrompt> prompts{args.cond};
+  if (args.guidance.uses_uncond()) prompts.push_back(args.uncond);
+  const std::vector<Conditioning> conditions = condition(ctx, args.mmdit, prompts, timesteps);
   if (args.on_modulation) args.on_modulation();
   std::vector<Track> tracks;
   for (std::int64_t b = 0; b < batch; ++b) {
     tracks.push_back(make_track(ctx, {.row = args.rows[static_cast<std::size_t>(b)],
                                       .guidance = &args.guidance,
-                                      .cond = &cond,
-                                      .uncond = uncond ? &*uncond : nullptr,
+                                      .cond = &conditions[0],
+                                      .uncond = conditions.size() > 1 ? &conditions[1] : nullptr,
                                       .latents = slice(args.latents, 0, b, b + 1)}));
     if (!args.known.empty()) tracks.back().known = args.known[static_cast<std::size_t>(b)];
   }

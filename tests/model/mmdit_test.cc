@@ -34,7 +34,8 @@ std::size_t run_forward(Backend& backend, const Mmdit& model, const Sizes& s,
   const Tensor modulation = arena.tensor(DType::kF32, {s.batch, model.modulation_width()});
   const Tensor timesteps = arena.tensor(DType::kF32, {s.batch});
   const Tensor pooled = arena.tensor(DType::kF32, {s.batch, c.pooled_width});
-  test::expect_gives_back(arena, [&] { model.modulation(ctx, modulation, timesteps, pooled); });
+  const std::vector<ModulationRows> rows{{.dst = modulation, .pooled = pooled}};
+  test::expect_gives_back(arena, [&] { model.modulation(ctx, rows, timesteps); });
   test::expect_gives_back(arena, [&] {
     model.forward(
         ctx, dst,

@@ -32,7 +32,8 @@ inline std::vector<float> forward(Backend& backend, const Mmdit& mmdit,
   const Tensor pooled = put(ctx, tensors.get(prefix + "pooled_prompt_embeds"));
   const Tensor timestep = put(ctx, tensors.get(prefix + "timestep"));
   const Tensor modulation = arena.tensor(DType::kF32, {latents.dim(0), mmdit.modulation_width()});
-  mmdit.modulation(ctx, modulation, timestep, pooled);
+  const std::vector<ModulationRows> rows{{.dst = modulation, .pooled = pooled}};
+  mmdit.modulation(ctx, rows, timestep);
   const Tensor out = arena.tensor(DType::kF32, latents.rank, latents.dims);
   mmdit.forward(
       ctx, out,
