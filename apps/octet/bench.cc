@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/format.h"
+#include "bench_clients.h"
 #include "bench_options.h"
 #include "bench_report.h"
 #include "commands.h"
@@ -72,6 +73,11 @@ int run_bench(Words words) {
       *std::max_element(options.batches.begin(), options.batches.end());
   Engine engine(engine_options);
   const CleanStop clean_stop;
+  if (options.clients > 0) {
+    const ClientsReport clients = measure_clients(engine, options);
+    write_stdout(options.json ? clients_json(clients) : clients_text(clients));
+    return 0;
+  }
   BenchReport report{
       .options = options, .model = engine.model(), .batches = {}, .gpu = {}, .ops = {}};
   for (const int batch : options.batches) {

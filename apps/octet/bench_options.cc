@@ -71,6 +71,14 @@ std::vector<Flag> bench_flags(BenchOptions& o) {
                    .normal = "1",
                    .target = &o.batches,
                    .range = {.low = 1, .high = 64}});
+  flags.push_back({.name = "--clients",
+                   .value = "N",
+                   .group = work,
+                   .help =
+                       "instead: N clients, each with a picture at a time, in one running batch, "
+                       "against one picture after the other",
+                   .target = &o.clients,
+                   .range = {.low = 1, .high = 64}});
   flags.push_back({.name = "--warmup",
                    .value = "N",
                    .group = work,

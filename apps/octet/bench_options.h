@@ -16,6 +16,7 @@ struct BenchOptions {
   EngineOptions engine;
   GenerateRequest request;  // its batch is set from `batches`
   std::vector<int> batches = {1};
+  int clients = 0;  // at once, in a running batch; 0: measure `batches`
   int warmup = 1;
   int rounds = 3;
   bool ops = false;

@@ -47,9 +47,29 @@ TEST(BenchCommand, PrintsATable) {
   EXPECT_NE(r.err.find("warm-up 1"), std::string::npos);
 }
 
+TEST(BenchCommand, ComparesClientsAtOnceWithOneAfterTheOther) {
+  const ProcessResult r = bench({"--clients", "3", "--rounds", "4", "--steps", "2", "--json"});
+  ASSERT_EQ(r.exit_code, 0) << r.err;
+  const Json json = Json::parse(r.out);
+  EXPECT_EQ(json["clients"], 3);
+  EXPECT_EQ(json["pictures"], 12);
+  EXPECT_TRUE(json["equal"]) << "the same request each time";
+  EXPECT_TRUE(json["lowest_psnr"].is_null());
+  EXPECT_GT(json["alone_seconds"], 0);
+  EXPECT_GT(json["together_seconds"], 0);
+  EXPECT_GT(json["with_previews_seconds"], 0);
+  const ProcessResult text = bench({"--clients", "2", "--rounds", "1", "--steps", "1"});
+  EXPECT_NE(text.out.find("2 clients, 2 pictures: one after the other "), std::string::npos)
+      << text.out;
+}
+
 TEST(BenchCommand, RefusesWhatItCannotMeasure) {
-  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
-           {"a prompt"}, {"--batch", "0"}, {"--rounds", "0"}, {"--output", "x.png"}}) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"a prompt"},
+                                             {"--batch", "0"},
+                                             {"--rounds", "0"},
+                                             {"--clients", "0"},
+                                             {"--output", "x.png"}}) {
     const ProcessResult r = bench(words);
     EXPECT_EQ(r.exit_code, 2) << words[0] << r.err;
     EXPECT_EQ(r.out, "");

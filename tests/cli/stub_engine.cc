@@ -7,6 +7,7 @@
 // seed, size and settings like those of a real engine.
 
 #include <chrono>
+#include <deque>
 #include <iostream>
 #include <stdexcept>
 #include <thread>
@@ -171,6 +172,40 @@ GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHo
   result.activation_peak_bytes = 123456;
   if (impl_->info.name == "wordy") result.warnings = {"prompt: 90 tokens, the last 13 are ignored"};
   return result;
+}
+
+namespace {
+
+/// One whole request per step.
+class StubBatch final : public Batch {
+ public:
+  explicit StubBatch(Engine& engine) : engine_(engine) {}
+  Id join(GenerateRequest request, BatchHooks hooks) override {
+    waiting_.emplace_back(std::move(request), std::move(hooks));
+    return waiting_.size();
+  }
+  bool step() override {
+    const auto [request, hooks] = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (asked_ && hooks.preview) hooks.preview({});
+    hooks.done(engine_.generate(request, {.progress = hooks.progress, .dump = {}}));
+    return !waiting_.empty();
+  }
+  void cancel(Id) override {}
+  void ask_preview(Id) override { asked_ = true; }
+  [[nodiscard]] bool idle() const override { return waiting_.empty(); }
+  [[nodiscard]] BatchLoad load() const override { return {}; }
+
+ private:
+  Engine& engine_;
+  std::deque<std::pair<GenerateRequest, BatchHooks>> waiting_;
+  bool asked_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Batch> Engine::start_batch(const BatchOptions&) {
+  return std::make_unique<StubBatch>(*this);
 }
 
 ModelInspection inspect_model(const EngineOptions& options) {

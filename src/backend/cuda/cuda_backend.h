@@ -7,8 +7,8 @@
 // sequence ("fast accumulation"), scales applied in FP32. Weights with block scales compute as
 // kW8A16 when kFP8 is asked for: Weight::compute says so.
 //
-// Results repeat bit for bit for equal shapes on one machine; a different batch may take another
-// algorithm and round differently.
+// Results repeat bit for bit for equal shapes on one machine. Under kF32 they do not depend on the
+// batch either; with fewer bits a different batch may take another algorithm and round differently.
 //
 // Memory: besides weights and arena the backend holds 32 MiB of workspace and scratch that grows to
 // what the largest op needed. Ownership: prepared weights must not outlive the backend.

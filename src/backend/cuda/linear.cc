@@ -15,6 +15,13 @@ bool matrix_fits(const RowView& v) {
          v.outer_stride % unit == 0;
 }
 
+// Rows of one element of a batch: [batch, tokens, columns], or [batch, columns].
+std::int64_t rows_of_one(const Tensor& t) {
+  std::int64_t rows = 1;
+  for (int axis = 1; axis + 1 < t.rank; ++axis) rows *= t.dim(axis);
+  return rows;
+}
+
 // What one product leaves to a pass over its rows.
 struct Remainder {
   bool needed;
@@ -127,6 +134,10 @@ bool CudaBackend::tuned_linear(const LinearArgs& a, const WeightParts& w) {
         shape.m = std::min(shape.m, v.inner);
       }
     }
+    // The choice of an algorithm, and so the order of sums, depends on the rows of a product. In
+    // FP32 each element of a batch has products of its own: what comes of it is what comes of it
+    // alone.
+    if (compute == Compute::kF32) shape.m = std::min(shape.m, rows_of_one(a.x.data));
     const auto stride = [](const RowView& v) { return v.rows <= 1 ? v.columns : v.inner_stride; };
     shape.x_stride = stride(x);
     shape.dst_stride = stride(dst);

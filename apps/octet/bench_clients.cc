@@ -1,0 +1,169 @@
+#include "bench_clients.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "base/format.h"
+#include "base/stopwatch.h"
+#include "interrupt.h"
+#include "octet/error.h"
+#include "standard_streams.h"
+
+namespace octet::cli {
+namespace {
+
+constexpr double kPreviewInterval = 0.5;  // seconds
+
+// The how-manieth picture of all: its own prompt and seed.
+GenerateRequest request_of(const BenchOptions& options, int picture) {
+  GenerateRequest request = options.request;
+  request.prompt += format(", number %d", picture);
+  request.seed = options.request.seed.value_or(1) + static_cast<std::uint64_t>(picture);
+  return request;
+}
+
+using Pictures = std::vector<Picture>;
+
+struct Together {
+  double seconds = 0;
+  double longest_step = 0;
+  int previews = 0;
+};
+
+/// Clients that keep a batch full.
+class Crowd {
+ public:
+  Crowd(Engine& engine, const BenchOptions& options, bool previews)
+      : options_(options),
+        previews_(previews),
+        batch_(engine.start_batch({.max_pictures = options.clients})) {}
+
+  Together run(int pictures, Pictures& drawn) {
+    drawn.assign(static_cast<std::size_t>(pictures), {});
+    drawn_ = &drawn;
+    left_ = pictures;
+    next_ = 0;
+    const Stopwatch all;
+    for (int client = 0; client < options_.clients; ++client) join_next();
+    for (bool more = true; more;) {
+      const Stopwatch step;
+      ask_previews();
+      more = batch_->step();
+      result_.longest_step = std::max(result_.longest_step, step.seconds());
+    }
+    if (left_ != 0) throw Error(Code::kCancelled, "interrupted");
+    result_.seconds = all.seconds();
+    return result_;
+  }
+
+ private:
+  void join_next() {
+    const int number = next_;
+    if (number >= static_cast<int>(drawn_->size())) return;
+    ++next_;
+    BatchHooks hooks;
+    hooks.progress = [](const Progress&) { return !interrupted(); };
+    hooks.preview = [this](const Preview&) { ++result_.previews; };
+    hooks.done = [this, number](GenerateResult r) {
+      (*drawn_)[static_cast<std::size_t>(number)] = std::move(r.pictures.front());
+      --left_;
+      join_next();
+    };
+    hooks.failed = [](const Error& error) { throw error; };
+    running_.push_back(batch_->join(request_of(options_, number), std::move(hooks)));
+  }
+
+  void ask_previews() {
+    if (!previews_ || since_.seconds() < kPreviewInterval) return;
+    since_ = {};
+    for (const Batch::Id id : running_) batch_->ask_preview(id);
+  }
+
+  const BenchOptions& options_;
+  bool previews_;
+  std::unique_ptr<Batch> batch_;
+  Pictures* drawn_ = nullptr;
+  int left_ = 0, next_ = 0;
+  std::vector<Batch::Id> running_;
+  Stopwatch since_;
+  Together result_;
+};
+
+double psnr(const Picture& a, const Picture& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.rgb.size(); ++i) sum += std::pow(a.rgb[i] - b.rgb[i], 2);
+  return 10 * std::log10(255.0 * 255.0 * static_cast<double>(a.rgb.size()) / sum);
+}
+
+double draw_alone(Engine& engine, const BenchOptions& options, int pictures, Pictures& drawn) {
+  const GenerateHooks hooks{.progress = [](const Progress&) { return !interrupted(); }, .dump = {}};
+  drawn.clear();
+  const Stopwatch all;
+  for (int i = 0; i < pictures; ++i) {
+    drawn.push_back(std::move(engine.generate(request_of(options, i), hooks).pictures.front()));
+  }
+  return all.seconds();
+}
+
+}  // namespace
+
+ClientsReport measure_clients(Engine& engine, const BenchOptions& options) {
+  ClientsReport report{.clients = options.clients, .pictures = options.clients * options.rounds};
+  Pictures alone, together;
+  const auto say = [&](const char* what, double seconds) {
+    if (!options.json) print_line(format("%s: %.3f s", what, seconds));
+  };
+  for (int i = 0; i < options.warmup; ++i) {
+    say("warm-up, alone", draw_alone(engine, options, 1, alone));
+    say("warm-up, together",
+        Crowd(engine, options, false).run(options.clients, together).seconds);
+  }
+  report.alone = draw_alone(engine, options, report.pictures, alone);
+  say("one after the other", report.alone);
+  Crowd crowd(engine, options, false);
+  const Together plain = crowd.run(report.pictures, together);
+  say("together", plain.seconds);
+  report.together = plain.seconds;
+  report.longest_step = plain.longest_step;
+  report.psnr = INFINITY;
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    report.psnr = std::min(report.psnr, psnr(alone[i], together[i]));
+  }
+  const Together shown = Crowd(engine, options, true).run(report.pictures, together);
+  say("together, with previews", shown.seconds);
+  report.with_previews = shown.seconds;
+  report.previews = shown.previews;
+  return report;
+}
+
+std::string clients_text(const ClientsReport& r) {
+  return format(
+      "%d clients, %d pictures: one after the other %.3f s, together %.3f s (%.2f times as fast, "
+      "longest step %.3f s)\n"
+      "  lowest PSNR of a picture of the batch against the one alone: %.1f dB\n"
+      "  with %d previews: %.3f s (%+.2f %%)\n",
+      r.clients, r.pictures, r.alone, r.together, r.alone / r.together, r.longest_step, r.psnr,
+      r.previews, r.with_previews, 100 * (r.with_previews / r.together - 1));
+}
+
+std::string clients_json(const ClientsReport& r) {
+  using Json = nlohmann::ordered_json;
+  const Json json = {
+      {"clients", r.clients},
+      {"pictures", r.pictures},
+      {"alone_seconds", r.alone},
+      {"together_seconds", r.together},
+      {"speedup", r.alone / r.together},
+      {"longest_step_seconds", r.longest_step},
+      {"equal", std::isinf(r.psnr)},
+      {"lowest_psnr", std::isinf(r.psnr) ? Json() : Json(r.psnr)},
+      {"previews", r.previews},
+      {"with_previews_seconds", r.with_previews}};
+  return json.dump(2) + "\n";
+}
+
+}  // namespace octet::cli
