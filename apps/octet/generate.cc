@@ -69,6 +69,10 @@ void print_warnings(const GenerateOptions& options, const std::vector<std::strin
   for (const std::string& warning : warnings) print_line("octet: warning: " + warning);
 }
 
+void append(std::vector<std::string>& to, const std::vector<std::string>& lines) {
+  to.insert(to.end(), lines.begin(), lines.end());
+}
+
 Engine load(const GenerateOptions& options) {
   ProgressDisplay display(progress_style(options.quiet || options.json));
   display.note("loading " + options.engine.model + " ...");
@@ -105,12 +109,15 @@ GenerateResult draw(Engine& engine, const GenerateOptions& options,
   return engine.generate(options.request, hooks);
 }
 
-void write_outputs(const RunReport& report, const FloatTensors& dumped) {
+void write_outputs(RunReport& report, const FloatTensors& dumped) {
   // All pictures are encoded before the first is written: what can fail without touching a file
   // comes first.
   std::vector<std::vector<std::byte>> encoded;
   for (const Picture& picture : report.result.pictures) {
-    encoded.push_back(encode_picture_file(report, picture));
+    std::vector<std::string> warnings;
+    encoded.push_back(encode_picture_file(report, picture, warnings));
+    print_warnings(report.options, warnings);
+    append(report.warnings, warnings);
   }
   stop_if_interrupted();
   for (std::size_t i = 0; i < encoded.size(); ++i) {
@@ -142,10 +149,6 @@ std::vector<std::string> record_warnings(const GenerateOptions& options, const M
       "--like: %s was drawn by a model with digest %.16s, this one has %.16s: "
       "the picture will differ",
       excerpt(options.like_file).c_str(), options.like_digest.c_str(), model.digest.c_str())};
-}
-
-void append(std::vector<std::string>& to, const std::vector<std::string>& lines) {
-  to.insert(to.end(), lines.begin(), lines.end());
 }
 
 int generate(GenerateOptions options, Clock::time_point start) {

@@ -53,14 +53,14 @@ void add_picture_flags(GenerateOptions& o, std::vector<Flag>& flags) {
                    .target = &o.request.batch,
                    .range = {.low = 1, .high = 64}});
   flags.push_back({.name = "--like",
-                   .value = "FILE.png",
+                   .value = "FILE",
                    .group = group,
-                   .help = "repeat the settings stored in a PNG that Octet wrote; flags and a "
+                   .help = "repeat the settings stored in a picture that Octet wrote; flags and a "
                            "PROMPT given here win over them",
                    .normal = "",
                    .target = &o.like_file,
                    .accepts = is_not_empty,
-                   .expected = "the name of a PNG file"});
+                   .expected = "the name of a picture"});
 }
 
 void add_init_flags(GenerateOptions& o, std::vector<Flag>& flags) {
@@ -197,6 +197,12 @@ void add_output_flags(GenerateOptions& o, std::vector<Flag>& flags) {
                            "standard output",
                    .normal = "",
                    .target = &o.json});
+  flags.push_back({.name = "--no-provenance",
+                   .group = group,
+                   .help = "leave out the XMP that says that a model drew the picture, and how; "
+                           "the settings in a PNG's own texts stay",
+                   .normal = "",
+                   .target = &o.no_provenance});
   flags.push_back({.name = "--quiet",
                    .group = group,
                    .help = "print nothing but errors",

@@ -29,6 +29,7 @@ struct GenerateOptions {
   std::string mask_digest;
   bool json = false;
   bool quiet = false;
+  bool no_provenance = false;
 };
 
 /// The flag table, pointing into `options`.

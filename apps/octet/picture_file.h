@@ -1,4 +1,4 @@
-// The bytes of a picture file, with the record of how it was made in a PNG.
+// The bytes of a picture file, with the record of how it was made.
 //
 // Thread-safety: pure functions. Errors: those of the encoders.
 #pragma once
@@ -11,8 +11,10 @@
 
 namespace octet::cli {
 
-/// `picture` of the run as a file in the format of report.outputs.
+/// `picture` of the run as a file in the format of report.outputs. What the file cannot hold is
+/// added to `warnings`, one line each.
 [[nodiscard]] std::vector<std::byte> encode_picture_file(const RunReport& report,
-                                                         const Picture& picture);
+                                                         const Picture& picture,
+                                                         std::vector<std::string>& warnings);
 
 }  // namespace octet::cli

@@ -32,7 +32,7 @@ std::string compute_of(const RunReport& report) {
 std::vector<std::byte> read_whole(const std::string& path) {
   const std::unique_ptr<ByteSource> file = open_file(path);
   if (file->size() > kMaxPictureBytes) {
-    refuse(format("expected a PNG of at most %llu bytes, found %llu",
+    refuse(format("expected a picture of at most %llu bytes, found %llu",
                   static_cast<unsigned long long>(kMaxPictureBytes),
                   static_cast<unsigned long long>(file->size())));
   }
@@ -50,7 +50,7 @@ PictureParameters read_record(const std::string& path) {
     if (error.code() != Code::kCorruptFile) throw;
     refuse(error.what());
   }
-  if (!record) refuse("expected a PNG written by Octet, found no settings in " + excerpt(path));
+  if (!record) refuse("expected a picture written by Octet, found no settings in " + excerpt(path));
   return *record;
 }
 

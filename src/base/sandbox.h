@@ -6,8 +6,9 @@
 // attacker takes over cannot open, connect, start or signal anything. Memory and processor time are
 // limited, and the process ends with its parent. There is no way back.
 //
-// Thread-safety: for a process that never had more than one thread. Errors: Error(kDevice) when the kernel refuses.
-// Builds with a sanitizer set the limits of time only: sanitizers make system calls of their own.
+// Thread-safety: for a process that never had more than one thread. Errors: Error(kDevice) when the
+// kernel refuses. Builds with a sanitizer set the limits of time only: sanitizers make system calls
+// of their own.
 #pragma once
 
 #include <cstddef>

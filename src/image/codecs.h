@@ -6,7 +6,7 @@
 namespace octet {
 
 [[nodiscard]] std::vector<std::byte> encode_png(const Image& image, const EncodeOptions& options);
-[[nodiscard]] std::vector<std::byte> encode_jpeg(const Image& image, int quality);
+[[nodiscard]] std::vector<std::byte> encode_jpeg(const Image& image, const EncodeOptions& options);
 [[nodiscard]] std::vector<std::byte> encode_webp(const Image& image, const EncodeOptions& options);
 
 }  // namespace octet

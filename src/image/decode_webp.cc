@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "image/decoders.h"
+#include "image/xmp_storage.h"
 #include "octet/error.h"
 
 namespace octet {
@@ -13,30 +14,8 @@ const std::uint8_t* data_of(std::span<const std::byte> bytes) {
   return reinterpret_cast<const std::uint8_t*>(bytes.data());
 }
 
-std::uint32_t little_endian(std::span<const std::byte> bytes, std::size_t at) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 4; i-- > 0;) {
-    value = value << 8 | std::to_integer<std::uint32_t>(bytes[at + i]);
-  }
-  return value;
-}
-
-// The contents of the first chunk of this type; empty when there is none. (RIFF: four letters, a
-// length, that many bytes, one more if they are odd.)
-std::span<const std::byte> chunk(std::span<const std::byte> bytes, const char* type) {
-  constexpr std::size_t kHead = 8;
-  for (std::size_t at = 12; at + kHead <= bytes.size();) {
-    const std::size_t size = little_endian(bytes, at + 4);
-    const std::size_t left = bytes.size() - at - kHead;
-    if (size > left) break;
-    if (std::memcmp(bytes.data() + at, type, 4) == 0) return bytes.subspan(at + kHead, size);
-    at += kHead + size + size % 2;
-  }
-  return {};
-}
-
 int orientation_of(std::span<const std::byte> bytes) {
-  std::span<const std::byte> exif = chunk(bytes, "EXIF");
+  std::span<const std::byte> exif = webp_chunk(bytes, "EXIF");
   constexpr std::size_t kMark = 6;  // some writers put JPEG's mark in front
   if (exif.size() > kMark && std::memcmp(exif.data(), "Exif\0", kMark) == 0) {
     exif = exif.subspan(kMark);
@@ -63,7 +42,7 @@ RawPicture decode_webp_input(std::span<const std::byte> bytes, const std::string
     refuse_picture(name, "damaged or truncated WebP");
   }
   raw.orientation = orientation_of(bytes);
-  raw.has_profile = !chunk(bytes, "ICCP").empty();
+  raw.has_profile = !webp_chunk(bytes, "ICCP").empty();
   return raw;
 }
 

@@ -66,7 +66,7 @@ std::vector<std::byte> encode(const Image& image, ImageFormat format,
     case ImageFormat::kPng:
       return encode_png(image, options);
     case ImageFormat::kJpeg:
-      return encode_jpeg(image, options.jpeg_quality);
+      return encode_jpeg(image, options);
     case ImageFormat::kWebp:
       return encode_webp(image, options);
   }

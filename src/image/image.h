@@ -2,7 +2,7 @@
 //
 // Image holds 8-bit sRGB, rows from top to bottom, no padding. Encoding the same picture with the
 // same options gives the same bytes. A PNG can carry texts (keyword -> UTF-8), of which
-// "parameters" is the one that other programs show; JPEG and WebP carry none.
+// "parameters" is the one that other programs show; every format can carry an XMP packet.
 //
 // Thread-safety: pure functions; encoding a PNG runs threads of its own. Errors:
 // Error(kInvalidArgument) for a picture that a format cannot hold, an option out of range or an
@@ -35,6 +35,7 @@ struct PngText {
 
 struct EncodeOptions {
   std::vector<PngText> texts;  // PNG only
+  std::string xmp;             // an XMP packet (provenance.h), any format; empty: none
   int jpeg_quality = 95;       // 1..100; colour is never subsampled
   int webp_quality = 90;       // 0..100
   bool webp_lossless = false;

@@ -8,6 +8,8 @@
 
 #include "base/format.h"
 #include "image/codecs.h"
+#include "image/provenance.h"
+#include "image/xmp_storage.h"
 #include "octet/error.h"
 
 namespace octet {
@@ -30,6 +32,7 @@ void on_message(j_common_ptr) {}
 struct JpegJob {
   const Image* image = nullptr;
   int quality = 0;
+  std::string_view xmp;            // of an APP1 segment, its mark included
   unsigned char* bytes = nullptr;  // from malloc, by the library
   unsigned long size = 0;
   jpeg_compress_struct info;
@@ -57,6 +60,10 @@ bool compress(JpegJob& job) {
   job.info.dct_method = JDCT_ISLOW;
   job.info.comp_info[0].h_samp_factor = job.info.comp_info[0].v_samp_factor = 1;
   ::jpeg_start_compress(&job.info, TRUE);
+  if (!job.xmp.empty()) {
+    ::jpeg_write_marker(&job.info, JPEG_APP0 + 1, reinterpret_cast<const JOCTET*>(job.xmp.data()),
+                        static_cast<unsigned>(job.xmp.size()));
+  }
   while (job.info.next_scanline < job.info.image_height) {
     JSAMPROW row = const_cast<JSAMPROW>(job.image->rgb.data()) +
                    std::size_t{job.info.next_scanline} * job.info.image_width * 3;
@@ -69,10 +76,16 @@ bool compress(JpegJob& job) {
 
 }  // namespace
 
-std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
+std::vector<std::byte> encode_jpeg(const Image& image, const EncodeOptions& options) {
+  if (options.xmp.size() > kMaxJpegXmp) {
+    throw Error(Code::kInvalidArgument, format("jpeg: expected XMP of at most %zu bytes, found %zu",
+                                               kMaxJpegXmp, options.xmp.size()));
+  }
+  const std::string xmp = std::string(kJpegXmpMark) + options.xmp;
   JpegJob job{};
   job.image = &image;
-  job.quality = quality;
+  job.quality = options.jpeg_quality;
+  if (!options.xmp.empty()) job.xmp = xmp;
   const bool done = compress(job);
   const std::unique_ptr<unsigned char, void (*)(void*)> owner(job.bytes, std::free);
   if (!done) {

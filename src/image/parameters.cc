@@ -9,6 +9,8 @@
 #include "base/format.h"
 #include "image/flat_json.h"
 #include "image/parameter_fields.h"
+#include "image/provenance.h"
+#include "image/xmp_storage.h"
 #include "octet/error.h"
 
 namespace octet {
@@ -221,9 +223,15 @@ std::vector<PngText> picture_texts(const P& parameters) {
           {"octet", parameters_to_json(parameters)}};
 }
 
-std::optional<P> read_picture_parameters(std::span<const std::byte> png, const std::string& name) {
+std::optional<P> read_picture_parameters(std::span<const std::byte> bytes,
+                                         const std::string& name) {
   std::optional<std::string> text;
-  for (PngText& item : read_png_texts(png, name)) {
+  if (holds_xmp_only(bytes)) {
+    const std::optional<std::string> packet = read_xmp(bytes, name);
+    if (packet) text = xmp_property(*packet, "octet:parameters");
+    return text ? std::optional(parameters_from_json(*text)) : std::nullopt;
+  }
+  for (PngText& item : read_png_texts(bytes, name)) {
     if (item.keyword == "octet") return parameters_from_json(item.text);
     if (item.keyword == "parameters" && !text) text = std::move(item.text);
   }

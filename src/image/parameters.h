@@ -1,8 +1,8 @@
-// What a picture was made from, as text inside its PNG.
+// What a picture was made from, as text inside its file.
 //
-// Two texts are written. "parameters" is what other programs show and read: the prompt, a line
-// "Negative prompt: ...", and one line "Steps: 20, Sampler: Euler, ..." in the form known from
-// AUTOMATIC1111's web UI. That form is ambiguous when a prompt contains such lines, so "octet"
+// Two texts are written into a PNG. "parameters" is what other programs show and read: the prompt,
+// a line "Negative prompt: ...", and one line "Steps: 20, Sampler: Euler, ..." in the form known
+// from AUTOMATIC1111's web UI. That form is ambiguous when a prompt contains such lines, so "octet"
 // holds the same values as one JSON object, from which any prompt comes back exactly; reading
 // prefers it. Every field is optional: what is missing is left to the model's default.
 //
@@ -51,9 +51,10 @@ struct PictureParameters {
 
 /// The texts to give to encode().
 [[nodiscard]] std::vector<PngText> picture_texts(const PictureParameters& parameters);
-/// Reads them back; empty when the PNG has neither text. `name` is for messages.
+/// Reads them back out of a PNG's texts, or out of the XMP of a JPEG or WebP (provenance.h); empty
+/// when there are none. `name` is for messages.
 [[nodiscard]] std::optional<PictureParameters> read_picture_parameters(
-    std::span<const std::byte> png, const std::string& name);
+    std::span<const std::byte> bytes, const std::string& name);
 
 /// The two forms by themselves.
 [[nodiscard]] std::string parameters_to_text(const PictureParameters& parameters);

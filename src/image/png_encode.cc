@@ -13,6 +13,7 @@
 #include "image/codecs.h"
 #include "image/png_filter.h"
 #include "image/png_text.h"
+#include "image/xmp_storage.h"
 
 namespace octet {
 namespace {
@@ -147,7 +148,9 @@ std::vector<std::byte> encode_png(const Image& image, const EncodeOptions& optio
   Bytes end = open_chunk("IDAT");
   append(end, static_cast<std::uint32_t>(adler), 4);
   const Bytes first = header(image);
-  std::vector<std::byte> png(insert_png_texts(std::as_bytes(std::span(first)), options.texts));
+  std::vector<PngText> texts = options.texts;
+  if (!options.xmp.empty()) texts.push_back({kPngXmpKeyword, options.xmp});
+  std::vector<std::byte> png(insert_png_texts(std::as_bytes(std::span(first)), texts));
   png.reserve(png.size() + size + 64);
   const auto add = [&](const Bytes& bytes) {
     const auto span = std::as_bytes(std::span(bytes));

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/format.h"
+#include "image/xmp_storage.h"
 #include "octet/error.h"
 
 namespace octet {
@@ -133,7 +134,8 @@ void check_writable(const PngText& text) {
 
 std::string text_chunk(const PngText& text) {
   check_writable(text);
-  const bool ascii = std::all_of(text.text.begin(), text.text.end(),
+  const bool ascii = text.keyword != kPngXmpKeyword &&  // which readers look for in iTXt only
+                     std::all_of(text.text.begin(), text.text.end(),
                                  [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   std::string body = ascii ? "tEXt" : "iTXt";
   body += text.keyword;

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "image/codecs.h"
+#include "image/xmp_storage.h"
 #include "octet/error.h"
 
 namespace octet {
@@ -18,6 +19,7 @@ std::vector<std::byte> encode_webp(const Image& image, const EncodeOptions& opti
   const std::unique_ptr<std::uint8_t, void (*)(void*)> owner(bytes, ::WebPFree);
   if (size == 0) throw Error(Code::kOutOfMemory, "webp: cannot encode: out of memory");
   const auto* begin = reinterpret_cast<const std::byte*>(bytes);
+  if (!options.xmp.empty()) return insert_webp_xmp({begin, size}, image, options.xmp);
   return {begin, begin + size};
 }
 

@@ -70,6 +70,34 @@ TEST(Like, RepeatsEverySetting) {
   EXPECT_EQ(read_file(folder / "first.png"), read_file(folder / "2.png"));
 }
 
+TEST(Like, RepeatsJpegAndWebp) {
+  const TempFolder folder;
+  for (const std::string suffix : {"jpg", "webp"}) {
+    Words first = kEverySetting;
+    first.back() = "a." + suffix;
+    ASSERT_EQ(octet_run(folder, first).exit_code, 0);
+    ASSERT_EQ(
+        octet_run(folder, {"generate", "--like", "a." + suffix, "-o", "b." + suffix}).exit_code, 0);
+    EXPECT_EQ(read_file(folder / ("a." + suffix)), read_file(folder / ("b." + suffix)));
+    first.insert(first.end(), {"--no-provenance"});
+    ASSERT_EQ(octet_run(folder, first).exit_code, 0);
+    EXPECT_EQ(read_file(folder / ("a." + suffix)).find("http"), std::string::npos);
+    const ProcessResult refused = octet_run(folder, {"generate", "--like", "a." + suffix});
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_NE(refused.err.find("found no settings in a." + suffix), std::string::npos);
+  }
+}
+
+TEST(Like, AJpegWithoutRoomForTheSettingsIsSaid) {
+  const TempFolder folder;
+  const ProcessResult result =
+      octet_run(folder, {"generate", std::string(40000, 'x'), "-o", "a.jpg", "--json"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_NE(result.err.find("octet: warning: the settings are too long for a JPEG"),
+            std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(result.out)["warnings"].size(), 1U);
+}
+
 TEST(Like, LoraFilesOfTheRecordOrOfTheCommandLine) {
   const TempFolder folder;
   ASSERT_EQ(octet_run(folder, kEverySetting).exit_code, 0);
