@@ -29,6 +29,7 @@ GenerateRequest request_of(const BenchOptions& options, int picture) {
 using Pictures = std::vector<Picture>;
 
 struct Together {
+  Pictures pictures;
   double seconds = 0;
   double longest_step = 0;
   int previews = 0;
@@ -37,59 +38,51 @@ struct Together {
 /// Clients that keep a batch full.
 class Crowd {
  public:
-  Crowd(Engine& engine, const BenchOptions& options, bool previews)
-      : options_(options),
-        previews_(previews),
-        batch_(engine.start_batch({.max_pictures = options.clients})) {}
+  Crowd(Engine& engine, const BenchOptions& options)
+      : options_(options), batch_(engine.start_batch({.max_pictures = options.clients})) {}
 
-  Together run(int pictures, Pictures& drawn) {
-    drawn.assign(static_cast<std::size_t>(pictures), {});
-    drawn_ = &drawn;
-    left_ = pictures;
-    next_ = 0;
+  /// Draws `count` pictures, numbered from `first`.
+  Together run(int first, int count, bool previews) {
+    result_ = {};
+    result_.pictures.assign(static_cast<std::size_t>(count), {});
+    first_ = first;
+    joined_ = 0;
+    ids_.clear();
     const Stopwatch all;
     for (int client = 0; client < options_.clients; ++client) join_next();
+    Stopwatch since;
     for (bool more = true; more;) {
       const Stopwatch step;
-      ask_previews();
+      if (previews && since.seconds() >= kPreviewInterval) {
+        since = {};
+        for (const Batch::Id id : ids_) batch_->ask_preview(id);
+      }
       more = batch_->step();
       result_.longest_step = std::max(result_.longest_step, step.seconds());
     }
-    if (left_ != 0) throw Error(Code::kCancelled, "interrupted");
     result_.seconds = all.seconds();
-    return result_;
+    return std::move(result_);
   }
 
  private:
   void join_next() {
-    const int number = next_;
-    if (number >= static_cast<int>(drawn_->size())) return;
-    ++next_;
+    const auto place = static_cast<std::size_t>(joined_);
+    if (place >= result_.pictures.size()) return;
     BatchHooks hooks;
     hooks.progress = [](const Progress&) { return !interrupted(); };
     hooks.preview = [this](const Preview&) { ++result_.previews; };
-    hooks.done = [this, number](GenerateResult r) {
-      (*drawn_)[static_cast<std::size_t>(number)] = std::move(r.pictures.front());
-      --left_;
+    hooks.done = [this, place](GenerateResult r) {
+      result_.pictures[place] = std::move(r.pictures.front());
       join_next();
     };
     hooks.failed = [](const Error& error) { throw error; };
-    running_.push_back(batch_->join(request_of(options_, number), std::move(hooks)));
-  }
-
-  void ask_previews() {
-    if (!previews_ || since_.seconds() < kPreviewInterval) return;
-    since_ = {};
-    for (const Batch::Id id : running_) batch_->ask_preview(id);
+    ids_.push_back(batch_->join(request_of(options_, first_ + joined_++), std::move(hooks)));
   }
 
   const BenchOptions& options_;
-  bool previews_;
   std::unique_ptr<Batch> batch_;
-  Pictures* drawn_ = nullptr;
-  int left_ = 0, next_ = 0;
-  std::vector<Batch::Id> running_;
-  Stopwatch since_;
+  int first_ = 0, joined_ = 0;
+  std::vector<Batch::Id> ids_;
   Together result_;
 };
 
@@ -99,11 +92,13 @@ double psnr(const Picture& a, const Picture& b) {
   return 10 * std::log10(255.0 * 255.0 * static_cast<double>(a.rgb.size()) / sum);
 }
 
-double draw_alone(Engine& engine, const BenchOptions& options, int pictures, Pictures& drawn) {
+// Seconds for `count` pictures, numbered from `first`.
+double draw_alone(Engine& engine, const BenchOptions& options, int first, int count,
+                  Pictures& drawn) {
   const GenerateHooks hooks{.progress = [](const Progress&) { return !interrupted(); }, .dump = {}};
   drawn.clear();
   const Stopwatch all;
-  for (int i = 0; i < pictures; ++i) {
+  for (int i = first; i < first + count; ++i) {
     drawn.push_back(std::move(engine.generate(request_of(options, i), hooks).pictures.front()));
   }
   return all.seconds();
@@ -113,27 +108,28 @@ double draw_alone(Engine& engine, const BenchOptions& options, int pictures, Pic
 
 ClientsReport measure_clients(Engine& engine, const BenchOptions& options) {
   ClientsReport report{.clients = options.clients, .pictures = options.clients * options.rounds};
-  Pictures alone, together;
   const auto say = [&](const char* what, double seconds) {
     if (!options.json) print_line(format("%s: %.3f s", what, seconds));
   };
+  Crowd crowd(engine, options);
+  Pictures alone;
+  int number = 0;  // no prompt comes twice in the batch, whose memory it would be in
   for (int i = 0; i < options.warmup; ++i) {
-    say("warm-up, alone", draw_alone(engine, options, 1, alone));
-    say("warm-up, together",
-        Crowd(engine, options, false).run(options.clients, together).seconds);
+    say("warm-up, alone", draw_alone(engine, options, 0, 1, alone));
+    say("warm-up, together", crowd.run(number, options.clients, true).seconds);
+    number += options.clients;
   }
-  report.alone = draw_alone(engine, options, report.pictures, alone);
+  report.alone = draw_alone(engine, options, number, report.pictures, alone);
   say("one after the other", report.alone);
-  Crowd crowd(engine, options, false);
-  const Together plain = crowd.run(report.pictures, together);
+  const Together plain = crowd.run(number, report.pictures, false);
   say("together", plain.seconds);
   report.together = plain.seconds;
   report.longest_step = plain.longest_step;
   report.psnr = INFINITY;
   for (std::size_t i = 0; i < alone.size(); ++i) {
-    report.psnr = std::min(report.psnr, psnr(alone[i], together[i]));
+    report.psnr = std::min(report.psnr, psnr(alone[i], plain.pictures[i]));
   }
-  const Together shown = Crowd(engine, options, true).run(report.pictures, together);
+  const Together shown = crowd.run(number + report.pictures, report.pictures, true);
   say("together, with previews", shown.seconds);
   report.with_previews = shown.seconds;
   report.previews = shown.previews;
@@ -152,17 +148,16 @@ std::string clients_text(const ClientsReport& r) {
 
 std::string clients_json(const ClientsReport& r) {
   using Json = nlohmann::ordered_json;
-  const Json json = {
-      {"clients", r.clients},
-      {"pictures", r.pictures},
-      {"alone_seconds", r.alone},
-      {"together_seconds", r.together},
-      {"speedup", r.alone / r.together},
-      {"longest_step_seconds", r.longest_step},
-      {"equal", std::isinf(r.psnr)},
-      {"lowest_psnr", std::isinf(r.psnr) ? Json() : Json(r.psnr)},
-      {"previews", r.previews},
-      {"with_previews_seconds", r.with_previews}};
+  const Json json = {{"clients", r.clients},
+                     {"pictures", r.pictures},
+                     {"alone_seconds", r.alone},
+                     {"together_seconds", r.together},
+                     {"speedup", r.alone / r.together},
+                     {"longest_step_seconds", r.longest_step},
+                     {"equal", std::isinf(r.psnr)},
+                     {"lowest_psnr", std::isinf(r.psnr) ? Json() : Json(r.psnr)},
+                     {"previews", r.previews},
+                     {"with_previews_seconds", r.with_previews}};
   return json.dump(2) + "\n";
 }
 

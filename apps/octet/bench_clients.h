@@ -13,13 +13,13 @@ namespace octet::cli {
 
 struct ClientsReport {
   int clients = 0;
-  int pictures = 0;            // of all clients
-  double alone = 0;            // seconds for all of them, one after the other
-  double together = 0;         // in one running batch
-  double with_previews = 0;    // in one running batch, two previews a second for each client
-  int previews = 0;            // that were shown
-  double psnr = 0;             // the lowest of a picture of the batch against the one alone; infinity: equal
-  double longest_step = 0;     // seconds of the longest step of the batch
+  int pictures = 0;          // of all clients
+  double alone = 0;          // seconds for all of them, one after the other
+  double together = 0;       // in one running batch
+  double with_previews = 0;  // in one running batch, two previews a second for each client
+  int previews = 0;          // that were shown
+  double psnr = 0;  // the lowest of a picture of the batch against the one alone; infinity: equal
+  double longest_step = 0;  // seconds of the longest step of the batch
 };
 
 [[nodiscard]] ClientsReport measure_clients(Engine& engine, const BenchOptions& options);

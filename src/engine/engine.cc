@@ -99,7 +99,9 @@ GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHo
                       hooks);
 }
 
-std::unique_ptr<Batch> Engine::start_batch(const BatchOptions& options) {
+std::unique_ptr<Batch> Engine::start_batch(const BatchOptions& asked) {
+  BatchOptions options = asked;
+  if (options.max_memory == 0) options.max_memory = impl_->room;
   return std::make_unique<RunningBatch>(*impl_->backend, impl_->loaded.models,
                                         impl_->stream_dtype(), options);
 }

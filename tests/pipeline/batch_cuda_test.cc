@@ -1,5 +1,5 @@
-// The running batch on a GPU: in FP32 the bytes of requests that are alone, else how near they come.
-// Skipped where no GPU is usable.
+// The running batch on a GPU: in FP32 the bytes of requests that are alone, else how near they
+// come. Skipped where no GPU is usable.
 #include <cmath>
 #include <list>
 
@@ -36,8 +36,7 @@ double psnr(const Picture& a, const Picture& b) {
   EXPECT_EQ(a.rgb.size(), b.rgb.size());
   double sum = 0;
   for (std::size_t i = 0; i < a.rgb.size(); ++i) sum += std::pow(a.rgb[i] - b.rgb[i], 2);
-  return sum == 0 ? INFINITY
-                  : 10 * std::log10(255 * 255 * static_cast<double>(a.rgb.size()) / sum);
+  return sum == 0 ? INFINITY : 10 * std::log10(255 * 255 * static_cast<double>(a.rgb.size()) / sum);
 }
 
 class BatchCuda : public ::testing::TestWithParam<Case> {};
