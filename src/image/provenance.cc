@@ -86,8 +86,8 @@ std::string take_entity(std::string_view text, std::size_t& at) {
     std::string_view name;
     const char* text;
   };
-  constexpr Row kEntities[] = {
-      {"amp", "&"}, {"lt", "<"}, {"gt", ">"}, {"quot", "\""}, {"apos", "'"}, {"#13", "\r"}};
+  constexpr Row kEntities[] = {{"amp", "&"},   {"lt", "<"},   {"gt", ">"},
+                               {"quot", "\""}, {"apos", "'"}, {"#13", "\r"}};
   for (const Row& row : kEntities) {
     if (name != row.name) continue;
     at = end + 1;

@@ -1,10 +1,11 @@
 // Where a picture comes from, said in the picture: XMP (ISO 16684-1) in PNG, JPEG and WebP.
 //
-// The packet names the IPTC digital source type: trainedAlgorithmicMedia, or, where a mask kept part
-// of another picture, compositeWithTrainedAlgorithmicMedia (cv.iptc.org/newscodes/digitalsourcetype).
-// It names program, model and prompt in the AI properties of IPTC Photo Metadata 2025.1, and holds
-// the parameters (parameters.h) as JSON in octet:parameters, from which any picture can be repeated.
-// It is a statement, not a proof: it is neither signed nor hidden, and editors may drop it.
+// The packet names the IPTC digital source type: trainedAlgorithmicMedia, or, where a mask kept
+// part of another picture, compositeWithTrainedAlgorithmicMedia
+// (cv.iptc.org/newscodes/digitalsourcetype). It names program, model and prompt in the AI
+// properties of IPTC Photo Metadata 2025.1, and holds the parameters (parameters.h) as JSON in
+// octet:parameters, from which any picture can be repeated. It is a statement, not a proof: it is
+// neither signed nor hidden, and editors may drop it.
 //
 // Thread-safety: pure functions. Errors: Error(kCorruptFile) for damaged files.
 #pragma once

@@ -77,8 +77,8 @@ TEST(Provenance, ThePictureIsTheSame) {
 }
 
 TEST(Provenance, WebpFilesKeepTheirForm) {
-  const Bytes file = encode(sample_image(300, 17), ImageFormat::kWebp,
-                            described(apple(), ImageFormat::kWebp));
+  const Bytes file =
+      encode(sample_image(300, 17), ImageFormat::kWebp, described(apple(), ImageFormat::kWebp));
   const auto byte = [&](std::size_t at) { return std::to_integer<std::size_t>(file[at]); };
   EXPECT_EQ(byte(4) + (byte(5) << 8) + (byte(6) << 16), file.size() - 8) << "RIFF's length";
   EXPECT_EQ(file.size() % 2, 0U);
