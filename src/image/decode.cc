@@ -101,4 +101,12 @@ std::vector<std::uint8_t> grey_of(const Image& image) {
   return grey;
 }
 
+std::vector<std::uint8_t> transparency_of(const DecodedPicture& picture) {
+  std::vector<std::uint8_t> out(picture.image.rgb.size() / 3, 0);
+  for (std::size_t i = 0; i < picture.alpha.size(); ++i) {
+    out[i] = static_cast<std::uint8_t>(255 - picture.alpha[i]);
+  }
+  return out;
+}
+
 }  // namespace octet

@@ -35,4 +35,8 @@ struct DecodedPicture {
 /// Brightness, one byte a pixel: 0.299 R + 0.587 G + 0.114 B, rounded as Pillow's convert("L").
 [[nodiscard]] std::vector<std::uint8_t> grey_of(const Image& image);
 
+/// How transparent each pixel is, 0 where opaque: what programs mean whose masks are transparent
+/// where to draw, in the form of InitMask.
+[[nodiscard]] std::vector<std::uint8_t> transparency_of(const DecodedPicture& picture);
+
 }  // namespace octet

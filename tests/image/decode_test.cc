@@ -221,6 +221,9 @@ TEST(Decode, TransparencyIsLaidOverWhite) {
   p.alpha = {255, 0, 51};
   EXPECT_EQ(over_white(p).rgb,
             (std::vector<std::uint8_t>{10, 20, 30, 255, 255, 255, 206, 208, 210}));
+  EXPECT_EQ(transparency_of(p), (std::vector<std::uint8_t>{0, 255, 204}));
+  EXPECT_EQ(transparency_of(decode_picture(read_input("rgb.png"), "")),
+            std::vector<std::uint8_t>(21 * 13));
   EXPECT_EQ(grey_of(p.image), (std::vector<std::uint8_t>{18, 18, 18}));
   EXPECT_EQ(grey_of({2, 1, {255, 255, 255, 7, 7, 7}}), (std::vector<std::uint8_t>{255, 7}));
 }
