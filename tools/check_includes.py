@@ -31,9 +31,10 @@ EDGES = {
     "pipeline": ["model", "diffusion", "text", "image", "backend/null"],
     "engine": ["pipeline", "backend/profile", "image", "lock"],
     "quantize": ["engine"],
-    "api": ["engine", "image"],
     "http": ["base"],
-    "apps": ["engine", "api", "http"],
+    "serve": ["engine", "image"],
+    "api": ["serve", "engine", "image", "http"],
+    "apps": ["engine", "serve", "api", "http"],
 }
 
 # Devices are named in one file; every other file reaches them through backend/backend.h.
@@ -46,7 +47,7 @@ LIBRARIES = {
     r"toml\+\+/": ["lock"],
     r"(png|jpeglib|zlib|turbojpeg)\.h|webp/": ["image"],
     r"cuda|cublas|cudnn|nccl": ["backend/cuda"],
-    r"httplib": ["http"],
+    r"boost/": ["http"],
     r"cblas\.h|openblas": [],
     r"regex$": [],  # recursion on hostile text overflows the stack
 }

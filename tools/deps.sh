@@ -6,7 +6,7 @@ set -euo pipefail
 
 kind=${1:-test}
 build=(g++ cmake ninja-build libpng-dev libjpeg62-turbo-dev libwebp-dev zlib1g-dev
-       nlohmann-json3-dev libtomlplusplus-dev)
+       nlohmann-json3-dev libtomlplusplus-dev libboost1.81-dev)
 test=(libgtest-dev libopenblas-dev)
 check=(git clang-format clang-tidy python3)
 full=(clang-16 libclang-rt-16-dev)

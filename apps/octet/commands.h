@@ -13,7 +13,7 @@ using Words = std::span<const std::string>;
 
 struct Command {
   const char* name;
-  const char* summary;
+  const char* summary;  // null: for the program itself, not for people
   int (*run)(Words words);
 };
 
@@ -23,6 +23,8 @@ int run_inspect(Words words);
 int run_lock(Words words);
 int run_verify(Words words);
 int run_quantize(Words words);
+int run_serve(Words words);
+int run_serve_worker(Words words);
 int run_version(Words words);
 
 }  // namespace octet::cli

@@ -137,6 +137,7 @@ struct Store {
   void operator()(std::string* to) const { *to = read_text(flag, text); }
   void operator()(std::optional<std::string>* to) const { *to = read_text(flag, text); }
   void operator()(std::vector<int>* to) const { *to = read_list(flag, text); }
+  void operator()(std::vector<std::string>* to) const { to->push_back(read_text(flag, text)); }
   void operator()(std::vector<LoraOption>* to) const { to->push_back(read_lora(flag, text)); }
   void operator()(Compat* to) const { *to = static_cast<Compat>(read_choice(flag, text)); }
 };

@@ -23,7 +23,7 @@ namespace octet::cli {
 using FlagTarget =
     std::variant<bool*, int*, std::optional<int>*, std::optional<float>*, std::optional<double>*,
                  std::optional<std::uint64_t>*, std::string*, std::optional<std::string>*,
-                 std::vector<int>*, std::vector<LoraOption>*, Compat*>;
+                 std::vector<int>*, std::vector<std::string>*, std::vector<LoraOption>*, Compat*>;
 
 struct FlagRange {
   double low = std::numeric_limits<double>::lowest();

@@ -22,6 +22,8 @@ constexpr Command kCommands[] = {
     {"inspect", "say what a model is, without loading it", run_inspect},
     {"lock", "write down what a model consists of", run_lock},
     {"quantize", "make or judge an FP8 variant of a model", run_quantize},
+    {"serve", "draw pictures for programs, over HTTP", run_serve},
+    {"serve-worker", nullptr, run_serve_worker},
     {"verify", "compare a model with its lock", run_verify},
     {"version", "say what this program is", run_version},
 };
@@ -37,14 +39,16 @@ std::string program_help() {
       "\n"
       "Commands:\n";
   for (const Command& command : kCommands) {
-    text += format("  %-12s %s\n", command.name, command.summary);
+    if (command.summary) text += format("  %-12s %s\n", command.name, command.summary);
   }
   return text + "\noctet COMMAND --help explains a command.\n";
 }
 
 std::vector<std::string> command_names() {
   std::vector<std::string> names;
-  for (const Command& command : kCommands) names.emplace_back(command.name);
+  for (const Command& command : kCommands) {
+    if (command.summary) names.emplace_back(command.name);
+  }
   return names;
 }
 

@@ -3,8 +3,8 @@
 #include <array>
 
 #include "base/format.h"
-#include "build_info.h"
 #include "checkpoint/files.h"
+#include "image/parameters.h"
 #include "octet/error.h"
 
 namespace octet::cli {
@@ -14,19 +14,6 @@ constexpr std::uint64_t kMaxPictureBytes = std::uint64_t{512} << 20;
 
 [[noreturn]] void refuse(const std::string& message) {
   throw Error(Code::kInvalidArgument, "--like: " + message);
-}
-
-/// "auto" means different numbers on different machines, so the record says what it came to.
-std::string compute_of(const RunReport& report) {
-  const std::string& requested = report.options.engine.compute;
-  if (requested != "auto") return requested;
-  for (const ComponentInfo& part : report.model.components) {
-    if (part.name != "transformer") continue;
-    for (const char* known : {"f32", "bf16", "w8a16", "fp8"}) {
-      if (part.compute == known) return known;
-    }
-  }
-  return requested;
 }
 
 std::vector<std::byte> read_whole(const std::string& path) {
@@ -134,45 +121,6 @@ std::array<RecordedFile, 2> recorded_files(const GenerateOptions& o) {
 }
 
 }  // namespace
-
-PictureParameters record_of(const RunReport& report, const Picture& picture) {
-  const UsedSettings& used = report.result.used;
-  const GenerateRequest& request = report.options.request;
-  PictureParameters record;
-  record.prompt = request.prompt;
-  record.negative_prompt = request.negative_prompt;
-  record.steps = used.steps;
-  record.sampler = used.sampler;
-  record.schedule = used.schedule;
-  record.guidance = used.guidance;
-  // Noise from a file has no seed that would bring it back.
-  if (report.options.noise_file.empty()) record.seed = picture.seed;
-  record.size = PictureSize{.width = picture.width, .height = picture.height};
-  record.model = report.options.engine.model;
-  record.model_hash = report.model.digest;
-  record.variant = report.options.engine.variant;
-  for (const LoraOption& lora : report.options.engine.loras) {
-    if (!record.loras) record.loras.emplace();
-    record.loras->push_back(lora.path + ":" + text_of(lora.weight));
-  }
-  record.shift = used.shift;
-  if (!request.skip_layers.empty()) {
-    record.skip_layers = request.skip_layers;
-    record.skip_scale = used.skip_scale;
-    record.skip_start = used.skip_start;
-    record.skip_end = used.skip_end;
-  }
-  if (used.strength > 0) {
-    record.strength = used.strength;
-    record.init_hash = report.options.init_digest;
-    if (!report.options.mask_file.empty()) record.mask_hash = report.options.mask_digest;
-  }
-  if (used.t5_length > 0) record.t5_length = used.t5_length;
-  record.compat = compat_name(request.compat);
-  record.compute = compute_of(report);
-  record.version = version();
-  return record;
-}
 
 void apply_record(GenerateOptions& options, bool other_weights) {
   const PictureParameters record = read_record(options.like_file);

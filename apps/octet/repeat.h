@@ -1,17 +1,12 @@
-// `--like FILE.png`: the record of how a picture was made, into a PNG and back into options.
+// `--like FILE.png`: the record of how a picture was made, back into options.
 //
 // Thread-safety: pure functions besides reading the file. Errors: kIo for a file that cannot be
 // read, kInvalidArgument naming --like for one without a usable record.
 #pragma once
 
 #include "generate_options.h"
-#include "image/parameters.h"
-#include "report.h"
 
 namespace octet::cli {
-
-/// What `picture` was made from. A picture of a batch is recorded as one of its own seed.
-[[nodiscard]] PictureParameters record_of(const RunReport& report, const Picture& picture);
 
 /// Stores what the record in options.like_file states, checked like flags; leaves the rest alone.
 /// With `other_weights` that is no model, variant or compute type: they belong together.

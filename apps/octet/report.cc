@@ -9,6 +9,7 @@
 
 #include "base/format.h"
 #include "build_info.h"
+#include "image/record.h"
 
 namespace octet::cli {
 namespace {
@@ -134,18 +135,6 @@ std::string component_line(const ComponentInfo& part) {
 }
 
 }  // namespace
-
-const char* compat_name(Compat compat) {
-  switch (compat) {
-    case Compat::kDiffusers:
-      return "diffusers";
-    case Compat::kComfyUi:
-      return "comfyui";
-    case Compat::kReference:
-      return "reference";
-  }
-  return "";
-}
 
 std::size_t peak_resident_bytes() {
   std::ifstream status("/proc/self/status");

@@ -34,7 +34,4 @@ struct RunReport {
 /// Largest resident memory of this process so far, in bytes; 0 where the system does not tell.
 [[nodiscard]] std::size_t peak_resident_bytes();
 
-/// "diffusers", "comfyui" or "reference".
-[[nodiscard]] const char* compat_name(Compat compat);
-
 }  // namespace octet::cli

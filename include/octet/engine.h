@@ -111,6 +111,9 @@ struct ModelInfo {
   std::string device;  // "cpu: Intel(R) ... (avx512, 2 threads)"
   std::string memory;  // what the planner chose, with its numbers; empty: nothing to plan
   double load_seconds = 0;
+  UsedSettings defaults;  // of a request that asks for nothing; its seed means nothing
+  int side_multiple = 0;  // pixels: sides are multiples of it, and it is the shortest
+  int longest_side = 0;
 };
 
 class Engine {

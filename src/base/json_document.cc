@@ -12,10 +12,8 @@
 namespace octet::json {
 namespace {
 
-constexpr int kMaxDepth = 64;
-
-/// Deepest nesting of brackets outside of strings; need not be valid JSON.
-int nesting_depth(std::string_view text) {
+/// Deepest nesting of brackets outside of strings, as far as `limit`; need not be valid JSON.
+int nesting_depth(std::string_view text, int limit) {
   int depth = 0, deepest = 0;
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -30,7 +28,7 @@ int nesting_depth(std::string_view text) {
     } else if (c == ']' || c == '}') {
       --depth;
     }
-    if (deepest > kMaxDepth) break;
+    if (deepest > limit) break;
   }
   return deepest;
 }
@@ -58,10 +56,10 @@ class UniqueKeys {
 
 }  // namespace
 
-Value parse(std::string_view text, const std::string& file) {
-  if (nesting_depth(text) > kMaxDepth) {
+Value parse(std::string_view text, const std::string& file, int levels) {
+  if (nesting_depth(text, levels) > levels) {
     throw Error(Code::kCorruptFile, format("%s: expected JSON of at most %d levels, found more",
-                                           excerpt(file).c_str(), kMaxDepth));
+                                           excerpt(file).c_str(), levels));
   }
   try {
     UniqueKeys unique(file);

@@ -13,9 +13,9 @@ namespace octet::json {
 
 using Value = nlohmann::json;
 
-/// Parses `text`; nesting beyond 64 levels and keys given twice are refused. `file` names it in
+/// Parses `text`; nesting beyond `levels` and keys given twice are refused. `file` names it in
 /// messages.
-[[nodiscard]] Value parse(std::string_view text, const std::string& file);
+[[nodiscard]] Value parse(std::string_view text, const std::string& file, int levels = 64);
 
 /// Throws "<file>: <field>: expected <expected>, found <value>".
 [[noreturn]] void fail(const std::string& file, std::string_view field, std::string_view expected,

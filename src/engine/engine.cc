@@ -86,6 +86,10 @@ Engine::Engine(const EngineOptions& asked) {
   if (!remark.empty()) loaded.info.device += "; " + remark;
   loaded.info.memory = plan.text;
   loaded.info.load_seconds = seconds_since(begin);
+  loaded.info.defaults = resolve_settings({.seed = 0}, loaded.models);
+  const SideRange sides = side_range(loaded.models);
+  loaded.info.side_multiple = sides.multiple;
+  loaded.info.longest_side = sides.longest;
   impl_ = std::make_unique<Impl>(Impl{std::move(backend), std::move(loaded), plan.room});
 }
 

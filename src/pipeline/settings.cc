@@ -46,8 +46,7 @@ int patch_side(const Models& models) {
 
 // Picture sides are whole patches; the position table sets the limit.
 int side(const char* field, int value, const Models& models) {
-  const int patch = patch_side(models);
-  const int limit = patch * static_cast<int>(models.mmdit.config().position_side);
+  const auto [patch, limit] = side_range(models);
   if (value < patch || value > limit || value % patch != 0) {
     refuse(field, format("a multiple of %d from %d to %d", patch, patch, limit),
            std::to_string(value));
@@ -154,6 +153,12 @@ std::vector<float> run_sigmas(const UsedSettings& s, Compat compat) {
   const auto shift = static_cast<double>(s.shift);
   if (s.strength == 0) return make_sigmas(schedule, s.steps, shift);
   return make_partial_sigmas(schedule, s.steps, shift, rule_of(compat), s.strength);
+}
+
+SideRange side_range(const Models& models) {
+  const int patch = patch_side(models);
+  return {.multiple = patch,
+          .longest = patch * static_cast<int>(models.mmdit.config().position_side)};
 }
 
 UsedSettings resolve_settings(const GenerateRequest& r, const Models& m) {

@@ -8,6 +8,12 @@
 
 namespace octet {
 
+/// Sides that pictures of a model may have: multiples of `multiple` up to `longest`.
+struct SideRange {
+  int multiple = 0, longest = 0;
+};
+[[nodiscard]] SideRange side_range(const Models& models);
+
 [[nodiscard]] UsedSettings resolve_settings(const GenerateRequest& request, const Models& models);
 
 /// The noise levels that a run passes through: settings.run_steps + 1.

@@ -4,9 +4,11 @@
 // 20 s, "loading" takes 20 s to load, "missing" and "corrupt" cannot be loaded, "huge" runs out of
 // memory, "broken" throws what is no octet::Error, "wordy" warns, "other" works and has another
 // digest and differs from every lock; reading "slow" takes 20 s in 10 ms pieces. Pictures depend on
-// seed, size and settings like those of a real engine.
+// seed, size and settings like those of a real engine. Some prompts mean trouble: "crash" aborts,
+// "lose the device" and "too large" throw.
 
 #include <chrono>
+#include <cstdlib>
 #include <deque>
 #include <iostream>
 #include <stdexcept>
@@ -112,6 +114,9 @@ Engine::Engine(const EngineOptions& options) : impl_(std::make_unique<Impl>()) {
   impl_->info.digest = std::string(64, options.model == "other" ? 'b' : 'a');
   impl_->info.device = "cpu: stub";
   impl_->info.load_seconds = 0.01;
+  impl_->info.defaults = used_settings({.seed = 0});
+  impl_->info.side_multiple = 16;
+  impl_->info.longest_side = 512;
   impl_->info.components = {{.name = "transformer",
                              .architecture = "stub",
                              .stored = "f8_e4m3",
@@ -150,6 +155,9 @@ GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHo
   GenerateResult result;
   result.used = used_settings(request);
   const std::string& name = impl_->info.name;
+  if (request.prompt == "crash") std::abort();
+  if (request.prompt == "lose the device") throw Error(Code::kDevice, "the device is gone");
+  if (request.prompt == "too large") throw Error(Code::kOutOfMemory, "memory: 9 MiB are missing");
   const auto pause = std::chrono::milliseconds(name == "slow" ? 50 : name == "stuck" ? 20000 : 0);
   if (name == "stuck") std::cerr << "now drawing" << std::endl;
   for (int step = 1; step <= result.used.steps; ++step) {

@@ -1,0 +1,148 @@
+// octet serve: the HTTP front in this process, the models in a worker process under supervision.
+//
+// Three threads here: HTTP, the supervisor, and this one, which waits for signals. The worker is
+// this program again, with the hidden command serve-worker.
+
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <ctime>
+#include <thread>
+
+#include "api/front.h"
+#include "base/format.h"
+#include "commands.h"
+#include "http/server.h"
+#include "octet/error.h"
+#include "serve/supervisor.h"
+#include "serve/worker.h"
+#include "serve_options.h"
+#include "standard_streams.h"
+
+namespace octet::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Signals that end the server; blocked in all threads, so that they wait for wait_for_signal.
+sigset_t block_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+/// Whether one came within a tick.
+bool wait_for_signal(const sigset_t& set) {
+  const timespec tick{.tv_sec = 0, .tv_nsec = 50'000'000};
+  return ::sigtimedwait(&set, nullptr, &tick) > 0;
+}
+
+/// Every connection is a descriptor.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// Lets accepted jobs end, for as long as --drain-timeout; a second signal cuts that short.
+void drain(serve::Jobs& jobs, const sigset_t& signals, int seconds) {
+  print_line("octet: draining");
+  jobs.drain();
+  const auto until = Clock::now() + std::chrono::seconds(seconds);
+  while (!jobs.idle() && Clock::now() < until && !wait_for_signal(signals)) {
+  }
+  if (jobs.idle()) return;
+  jobs.cancel_all(serve::CancelCause::kDrain);
+  // What is being drawn stops at its next step.
+  const auto last = Clock::now() + std::chrono::seconds(10);
+  while (!jobs.idle() && Clock::now() < last && !wait_for_signal(signals)) {
+  }
+}
+
+/// The threads of the server, from the first connection to the last.
+class RunningServer {
+ public:
+  RunningServer(http::Server& server, serve::Supervisor& supervisor, serve::Jobs& jobs)
+      : server_(server),
+        supervisor_(supervisor),
+        jobs_(jobs),
+        http_thread_([&] { server_.run(); }),
+        supervisor_thread_([&] { supervisor_.run(); }) {}
+  ~RunningServer() {
+    supervisor_.stop();
+    supervisor_thread_.join();
+    jobs_.cancel_all(serve::CancelCause::kDrain);  // whoever waits for one waits for the server
+    server_.stop();
+    http_thread_.join();
+  }
+  RunningServer(const RunningServer&) = delete;
+  RunningServer& operator=(const RunningServer&) = delete;
+
+ private:
+  http::Server& server_;
+  serve::Supervisor& supervisor_;
+  serve::Jobs& jobs_;
+  std::thread http_thread_, supervisor_thread_;
+};
+
+std::vector<std::string> worker_words(Words words) {
+  std::vector<std::string> all = {"serve-worker"};
+  all.insert(all.end(), words.begin(), words.end());
+  return all;
+}
+
+int serve_http(const ServeOptions& options, Words words) {
+  const sigset_t signals = block_signals();
+  serve::JobLimits limits;
+  limits.queued = static_cast<std::size_t>(options.queue);
+  limits.keep_seconds = options.keep;
+  serve::Jobs jobs(limits);
+  serve::Supervisor supervisor(worker_words(words), jobs);
+  api::Service service{
+      .jobs = jobs, .status = [&] { return supervisor.status(); }, .started = std::time(nullptr)};
+  for (const serve::ServedModel& model : options.served) service.models.push_back(model.name);
+  service.provenance = !options.no_provenance;
+  if (options.deadline) service.deadline = static_cast<double>(*options.deadline);
+  api::Front front(service, {options.allowed_hosts, options.allowed_origins});
+  http::Server server({.address = options.address, .port = options.port}, front);
+  {
+    const RunningServer running(server, supervisor, jobs);
+    print_line(format("octet: listening on http://%s%s%s:%u",
+                      options.address.find(':') == std::string::npos ? "" : "[",
+                      options.address.c_str(),
+                      options.address.find(':') == std::string::npos ? "" : "]", server.port()));
+    while (!wait_for_signal(signals) && !supervisor.status().unusable) {
+    }
+    if (!supervisor.status().unusable) drain(jobs, signals, options.drain_timeout);
+  }
+  const auto unusable = supervisor.status().unusable;
+  if (unusable) throw Error(unusable->code, unusable->message);
+  return 0;
+}
+
+}  // namespace
+
+int run_serve(Words words) {
+  bool help = false;
+  const ServeOptions options = read_serve_options(words, &help);
+  if (help) {
+    write_stdout(serve_help());
+    return 0;
+  }
+  raise_descriptor_limit();
+  return serve_http(options, words);
+}
+
+int run_serve_worker(Words words) {
+  bool help = false;
+  const ServeOptions options = read_serve_options(words, &help);
+  return serve::run_worker(serve::ChildProcess::kChannelDescriptor, options.served);
+}
+
+}  // namespace octet::cli

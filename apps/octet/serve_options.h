@@ -1,0 +1,40 @@
+// The options of `octet serve`, its flag table and its help text.
+//
+// Thread-safety: pure functions. Errors: kInvalidArgument naming the flag.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "flags.h"
+#include "serve/runner.h"
+
+namespace octet::cli {
+
+struct ServeOptions {
+  EngineOptions engine;             // of every model; its `model` is unused
+  std::vector<std::string> models;  // --model: PATH, NAME or NAME=PATH
+  std::string listen = "127.0.0.1:8080";
+  std::vector<std::string> allowed_hosts, allowed_origins;
+  int queue = 64;                 // jobs that wait
+  std::optional<float> deadline;  // seconds
+  int drain_timeout = 30;         // seconds
+  int keep = 600;                 // seconds
+  bool no_provenance = false;
+
+  // Made from the above.
+  std::string address;
+  std::uint16_t port = 0;
+  std::vector<serve::ServedModel> served;
+};
+
+[[nodiscard]] std::vector<Flag> serve_flags(ServeOptions& options);
+[[nodiscard]] std::string serve_help();
+
+/// Reads the whole command line; `help` is set instead when help was asked for.
+[[nodiscard]] ServeOptions read_serve_options(std::span<const std::string> words, bool* help);
+
+}  // namespace octet::cli

@@ -1,0 +1,154 @@
+#include "api/front.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "api/health.h"
+#include "api/openai.h"
+#include "base/format.h"
+
+namespace octet::api {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+bool is_address(const std::string& host) {
+  in6_addr buffer{};
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    return ::inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &buffer) == 1;
+  }
+  return ::inet_pton(AF_INET, host.c_str(), &buffer) == 1;
+}
+
+/// A host without its port; the port must be a number.
+std::optional<std::string> without_port(std::string_view host) {
+  const std::size_t colon = host.rfind(':');
+  if (colon == std::string_view::npos || host.ends_with(']')) return lower(host);
+  const std::string_view port = host.substr(colon + 1);
+  if (port.size() > 5 || port.find_first_not_of("0123456789") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return lower(host.substr(0, colon));
+}
+
+/// The part of an origin that Host repeats: "http://a.example:80" is "a.example:80".
+std::string_view authority_of(std::string_view origin) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (origin.starts_with(scheme)) return origin.substr(scheme.size());
+  }
+  return {};
+}
+
+bool is_json(std::string_view type) {
+  std::string_view name = type.substr(0, type.find(';'));
+  while (name.ends_with(' ')) name.remove_suffix(1);
+  return http::equal_without_case(name, "application/json");
+}
+
+const char* code_of(int status) {
+  switch (status) {
+    case 403:
+      return "forbidden";
+    case 404:
+      return "not_found";
+    case 405:
+      return "method_not_allowed";
+    case 408:
+      return "request_timeout";
+    case 413:
+      return "request_too_large";
+    case 415:
+      return "unsupported_media_type";
+    case 500:
+      return "server_error";
+    default:
+      return "invalid_request";
+  }
+}
+
+}  // namespace
+
+bool is_allowed_host(std::string_view host, const std::vector<std::string>& names) {
+  const auto name = without_port(host);
+  if (!name || name->empty()) return false;
+  return *name == "localhost" || is_address(*name) ||
+         std::find(names.begin(), names.end(), *name) != names.end();
+}
+
+Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)) {
+  for (std::string& name : guard_.hosts) name = lower(name);
+  add_health_routes(router_, service);
+  add_openai_routes(router_, service);
+}
+
+http::Response Front::error(const http::Request&, int status, const std::string& message) {
+  return openai_error(RequestError(status, code_of(status), message));
+}
+
+void Front::check_browser(const http::Request& head) const {
+  const std::string_view host = head.header("Host");
+  // HTTP/1.0 may come without; a browser never does.
+  if (!host.empty() && !is_allowed_host(host, guard_.hosts)) {
+    throw RequestError(403, "forbidden_host",
+                       "Host: expected an address or a name given by --allowed-host, found '" +
+                           excerpt(std::string(host)) + "'");
+  }
+  const auto origin = http::find_header(head.headers, "Origin");
+  if (!origin) return;
+  const auto& allowed = guard_.origins;
+  const bool own = !host.empty() && http::equal_without_case(authority_of(*origin), host);
+  if (!own && std::find(allowed.begin(), allowed.end(), *origin) == allowed.end()) {
+    throw RequestError(
+        403, "forbidden_origin",
+        "Origin: expected this server's own, found '" + excerpt(std::string(*origin)) + "'");
+  }
+}
+
+http::Match Front::find(const http::Request& head) const {
+  http::Match match = router_.find(head.method, head.path);
+  if (match.route) return match;
+  if (!match.allowed.empty()) {
+    throw RequestError(405, "method_not_allowed",
+                       "method: expected " + match.allowed + ", found " + excerpt(head.method));
+  }
+  throw RequestError(404, "not_found", "no such route: " + excerpt(head.path));
+}
+
+http::Admission Front::admit(const http::Request& head) {
+  try {
+    check_browser(head);
+    const http::Match match = find(head);
+    if (head.method == "POST" && !is_json(head.header("Content-Type"))) {
+      throw RequestError(415, "unsupported_media_type",
+                         "Content-Type: expected application/json, found '" +
+                             excerpt(std::string(head.header("Content-Type"))) + "'");
+    }
+    return {.body_limit = match.route->body_limit};
+  } catch (const RequestError& error) {
+    http::Response refusal = openai_error(error);
+    if (error.status() == 405) {
+      refusal.headers.push_back({"Allow", router_.find(head.method, head.path).allowed});
+    }
+    return {.refusal = std::move(refusal)};
+  }
+}
+
+void Front::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) {
+  try {
+    http::Match match = find(request);
+    request.parameters = std::move(match.parameters);
+    match.route->handler(request, exchange);
+  } catch (const RequestError& error) {
+    exchange->respond(openai_error(error));
+  }
+}
+
+}  // namespace octet::api

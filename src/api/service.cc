@@ -1,0 +1,160 @@
+#include "api/service.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "base/format.h"
+
+namespace octet::api {
+namespace {
+
+constexpr int kLongestRetry = 600;  // seconds
+
+int retry_seconds(double wait) {
+  return static_cast<int>(std::clamp(std::ceil(wait), 1.0, static_cast<double>(kLongestRetry)));
+}
+
+RequestError retry_error(int status, const std::string& code, const std::string& message,
+                         double wait) {
+  RequestError error(status, code, message);
+  error.retry_after = retry_seconds(wait);
+  return error;
+}
+
+/// A number of pixels at the front of `text`, which moves behind it.
+std::optional<int> take_side(std::string_view& text) {
+  int side = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), side);
+  if (error != std::errc() || side <= 0) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return side;
+}
+
+/// Only characters that may stand in a header.
+std::string header_text(const std::string& text) {
+  std::string out = excerpt(text, 200);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
+  }
+  return out;
+}
+
+}  // namespace
+
+serve::ModelCard find_model(const Service& service, const std::optional<std::string>& name) {
+  const std::string& wanted = name && !name->empty() ? *name : service.models.front();
+  if (std::find(service.models.begin(), service.models.end(), wanted) == service.models.end()) {
+    throw RequestError(404, "model_not_found",
+                       "the model '" + excerpt(wanted) +
+                           "' does not exist; GET /v1/models lists "
+                           "those that do",
+                       "model");
+  }
+  for (const serve::ModelCard& card : service.status().models) {
+    if (card.name == wanted) return card;
+  }
+  throw retry_error(503, "overloaded", "the model is still being loaded", 5);
+}
+
+void set_size(GenerateRequest& request, const std::string& size) {
+  if (size == "auto") return;
+  std::string_view rest = size;
+  const auto width = take_side(rest);
+  const bool crossed = rest.starts_with('x');
+  if (crossed) rest.remove_prefix(1);
+  const auto height = crossed ? take_side(rest) : std::nullopt;
+  if (!width || !height || !rest.empty()) {
+    throw RequestError(400, "invalid_value",
+                       "size: expected auto or WIDTHxHEIGHT, found '" + excerpt(size) + "'",
+                       "size");
+  }
+  request.width = width;
+  request.height = height;
+}
+
+void check_size(const GenerateRequest& request, const serve::ModelCard& card,
+                const std::string& param) {
+  for (const int side :
+       {request.width.value_or(card.width), request.height.value_or(card.height)}) {
+    if (side >= card.side_multiple && side <= card.longest_side && side % card.side_multiple == 0) {
+      continue;
+    }
+    throw RequestError(
+        422, "impossible_size",
+        format("%s: expected sides that are multiples of %d from %d to %d, found %d", param.c_str(),
+               card.side_multiple, card.side_multiple, card.longest_side, side),
+        param);
+  }
+}
+
+serve::Submission submit(Service& service, serve::JobSpec spec, serve::JobListener listener) {
+  if (!spec.deadline) spec.deadline = service.deadline;
+  spec.file.provenance = service.provenance;
+  serve::Submission result = service.jobs.submit(std::move(spec), std::move(listener));
+  switch (result.verdict) {
+    case serve::Verdict::kAccepted:
+      return result;
+    case serve::Verdict::kFull:
+      throw retry_error(429, "rate_limit_exceeded", "the queue is full", result.wait);
+    case serve::Verdict::kTooLate:
+      throw retry_error(429, "rate_limit_exceeded",
+                        format("the job would not be done before its deadline: about %.0f s until "
+                               "it would begin",
+                               result.wait),
+                        result.wait);
+    case serve::Verdict::kDraining:
+      break;
+  }
+  throw retry_error(503, "draining", "the server is about to stop", 10);
+}
+
+RequestError error_of(const serve::JobView& view) {
+  if (view.state == serve::JobState::kCancelled) {
+    const auto cause = view.cancel_cause.value_or(serve::CancelCause::kClient);
+    if (cause == serve::CancelCause::kDeadline) {
+      return {504, "deadline_exceeded", "the job was not done before its deadline"};
+    }
+    if (cause == serve::CancelCause::kDrain) {
+      return retry_error(503, "draining", "the server is about to stop", 10);
+    }
+    return {409, "cancelled", "the job was cancelled"};
+  }
+  switch (view.error_code) {
+    case Code::kInvalidArgument:
+      return {400, "invalid_value", view.error};
+    case Code::kUnsupported:
+      return {422, "unsupported", view.error};
+    case Code::kOutOfMemory:
+      return retry_error(503, "out_of_memory", view.error, 10);
+    default:
+      return {500, "server_error", view.error};
+  }
+}
+
+serve::Priority priority_of(const std::string& name) {
+  if (name == "high") return serve::Priority::kHigh;
+  return name == "low" ? serve::Priority::kLow : serve::Priority::kNormal;
+}
+
+ImageFormat format_of(const std::string& name) {
+  if (name == "jpeg") return ImageFormat::kJpeg;
+  return name == "webp" ? ImageFormat::kWebp : ImageFormat::kPng;
+}
+
+http::Headers headers_of(const serve::JobView& view) {
+  const StageSeconds& s = view.done.seconds;
+  http::Headers headers = {
+      {"Server-Timing",
+       format("queue;dur=%.1f, text;dur=%.1f, denoise;dur=%.1f, vae;dur=%.1f, encode;dur=%.1f",
+              view.queue_seconds * 1e3, s.text * 1e3, (s.modulation + s.denoise) * 1e3,
+              s.decode * 1e3, view.done.encode_seconds * 1e3)}};
+  for (const std::string& warning : view.done.warnings) {
+    headers.push_back({"X-Octet-Warning", header_text(warning)});
+  }
+  return headers;
+}
+
+std::string owner_of(const http::Request& request) { return "peer " + request.peer; }
+
+}  // namespace octet::api

@@ -1,0 +1,56 @@
+// What every dialect needs of the server: its jobs, its models, and how a request becomes a job.
+//
+// Thread-safety: handlers run on the HTTP thread, listeners of jobs on any.
+// Errors: RequestError for what is refused.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/fields.h"
+#include "http/router.h"
+#include "serve/jobs.h"
+#include "serve/supervisor.h"
+
+namespace octet::api {
+
+struct Service {
+  serve::Jobs& jobs;
+  std::function<serve::WorkerStatus()> status;
+  std::vector<std::string> models;  // names, the default first
+  std::int64_t started = 0;         // Unix time
+  std::optional<double> deadline;   // seconds, of jobs that ask for none
+  bool provenance = true;           // whether pictures say where they come from
+};
+
+/// The card of a served model; nullptr name: the default. RequestError 404 for an unknown one, 503
+/// while no worker has ever been ready.
+[[nodiscard]] serve::ModelCard find_model(const Service& service,
+                                          const std::optional<std::string>& name);
+
+/// "WIDTHxHEIGHT" or "auto"; the model's own size for the latter. RequestError 400 for other texts.
+void set_size(GenerateRequest& request, const std::string& size);
+
+/// Refuses sides that the model cannot draw: RequestError 422 with the limit.
+void check_size(const GenerateRequest& request, const serve::ModelCard& card,
+                const std::string& param);
+
+/// Hands a job over. RequestError 429 with Retry-After, or 503 while draining.
+serve::Submission submit(Service& service, serve::JobSpec spec, serve::JobListener listener);
+
+/// Why a job that is over has no pictures, as the refusal of its request.
+[[nodiscard]] RequestError error_of(const serve::JobView& view);
+
+[[nodiscard]] serve::Priority priority_of(const std::string& name);  // "high", "normal", "low"
+[[nodiscard]] ImageFormat format_of(const std::string& name);        // "png", "jpeg", "webp"
+
+/// Server-Timing and warnings of a finished job.
+[[nodiscard]] http::Headers headers_of(const serve::JobView& view);
+
+/// Who sent a request: its key, else its address.
+[[nodiscard]] std::string owner_of(const http::Request& request);
+
+}  // namespace octet::api

@@ -1,0 +1,108 @@
+#include "serve/worker.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <new>
+#include <thread>
+#include <utility>
+
+#include "octet/error.h"
+#include "serve/channel.h"
+#include "serve/finisher.h"
+#include "serve/inbox.h"
+
+namespace octet::serve {
+namespace {
+
+/// Reads until the front is gone; then this process has no purpose.
+void read_messages(Channel& channel, Inbox& inbox) {
+  try {
+    while (auto bytes = channel.receive()) inbox.put(decode_to_worker(*bytes));
+  } catch (const Error&) {
+    // The front is this program: what it sends is right, or one of the two is broken.
+  }
+  ::_exit(exit_code(Code::kIo));
+}
+
+class WorkerReport final : public Report {
+ public:
+  WorkerReport(Channel& channel, Inbox& inbox, Finisher& finisher)
+      : channel_(channel), inbox_(inbox), finisher_(finisher) {}
+
+  [[nodiscard]] bool cancelled(JobId id) const override { return inbox_.cancelled(id); }
+  void progress(const ProgressMessage& message) override {
+    channel_.send(encode_message(ToFront(message)));
+  }
+  void failed(const FailedMessage& message) override {
+    inbox_.forget(message.id);
+    channel_.send(encode_message(ToFront(message)));
+  }
+  void drawn(const JobMessage& job, GenerateResult result) override {
+    inbox_.forget(job.id);
+    finisher_.finish(job, std::move(result));
+  }
+
+ private:
+  Channel& channel_;
+  Inbox& inbox_;
+  Finisher& finisher_;
+};
+
+void take_jobs(Inbox& inbox, Runner& runner) {
+  while (runner.under_way() < runner.slots()) {
+    auto job = inbox.take(runner.under_way() == 0);
+    if (!job) return;
+    runner.start(std::move(*job));
+  }
+}
+
+void serve(Channel& channel, Inbox& inbox, Runner& runner, const std::vector<ServedModel>& models) {
+  const std::vector<ModelCard> cards = runner.cards();
+  channel.send(encode_message(ToFront(ReadyMessage{cards, runner.slots()})));
+  Finisher finisher(channel, models, cards);
+  WorkerReport report(channel, inbox, finisher);
+  std::thread([&channel, &inbox] { read_messages(channel, inbox); }).detach();
+  while (true) {
+    take_jobs(inbox, runner);
+    if (runner.under_way() > 0) {
+      runner.step(report);
+    } else if (inbox.finished()) {
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+int run_worker(int descriptor, const std::vector<ServedModel>& models) {
+  // The front decides when to end: a terminal and systemd signal both processes.
+  ::signal(SIGINT, SIG_IGN);
+  ::signal(SIGTERM, SIG_IGN);
+  // Never destroyed: the reading thread lives as long as the process.
+  static Channel* const channel = new Channel(descriptor);
+  static Inbox* const inbox = new Inbox;
+  std::unique_ptr<Runner> runner;
+  UnusableMessage unusable;
+  try {
+    runner = make_whole_job_runner(models);
+  } catch (const Error& error) {
+    unusable = {error.code(), error.what()};
+  } catch (const std::bad_alloc&) {
+    unusable = {Code::kOutOfMemory, "not enough memory for the model"};
+  }
+  if (!runner) {
+    channel->send(encode_message(ToFront(unusable)));
+    ::_exit(exit_code(unusable.code));
+  }
+  try {
+    serve(*channel, *inbox, *runner, models);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "octet: error: worker: %s\n", error.what());
+    ::_exit(exit_code(error.code()));
+  }
+  ::_exit(0);
+}
+
+}  // namespace octet::serve

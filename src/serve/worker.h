@@ -1,0 +1,18 @@
+// The worker process: alone touches the device, draws what the front sends.
+//
+// Three threads: one reads messages, one draws, one encodes pictures while the next are drawn.
+// When the front is gone the process ends at once: nobody would read what it draws.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "serve/runner.h"
+
+namespace octet::serve {
+
+/// Loads, serves and returns the exit code of the process. `descriptor` is the worker's end of the
+/// channel.
+int run_worker(int descriptor, const std::vector<ServedModel>& models);
+
+}  // namespace octet::serve
