@@ -23,9 +23,10 @@ Usage: octet inspect MODEL [flags]
   MODEL                   folder, file or name of a built-in model
 
 Reads headers only. Prints layout, architecture, the parts' dtypes and scales,
-everything that would be refused, and the memory that pictures need: with all
-weights on the device (none), with the text encoders moved away before
-denoising (text), and with one part at a time (all).
+everything that would be refused, and the memory that pictures are expected to
+need: with all weights on the device (none), with the text encoders waiting in
+host memory until they are needed (text), with modulation waiting too (all),
+and with every weight waiting that can (least, for --max-memory).
 Exit code 0 when the model can be used, 3 when not, 7 when it differs from its
 lock.
 
@@ -72,13 +73,14 @@ std::string component_text(const ComponentInfo& c) {
 
 std::string memory_text(const std::vector<MemoryEstimate>& rows) {
   if (rows.empty()) return "";
-  std::string text = format("memory          %-6s %12s %12s %12s %14s\n", "device", "none", "text",
-                            "all", "(activations)");
+  std::string text = format("memory          %-6s %12s %12s %12s %12s %14s\n", "device", "none",
+                            "text", "all", "least", "(activations)");
+  const auto column = [](std::uint64_t bytes) { return bytes == 0 ? "-" : gigabytes(bytes); };
   for (const MemoryEstimate& m : rows) {
     text += format("  %4dx%-8d %-6s ", m.side, m.side, m.device.c_str());
-    text += m.problem.empty() ? format("%12s %12s %12s %14s\n", gigabytes(m.none).c_str(),
-                                       gigabytes(m.text).c_str(), gigabytes(m.all).c_str(),
-                                       gigabytes(m.activations).c_str())
+    text += m.problem.empty() ? format("%12s %12s %12s %12s %14s\n", column(m.none).c_str(),
+                                       column(m.text).c_str(), column(m.all).c_str(),
+                                       column(m.least).c_str(), column(m.activations).c_str())
                               : "refused: " + excerpt(m.problem, 200) + "\n";
   }
   return text;
@@ -125,7 +127,10 @@ Json memory_json(const ModelInspection& i) {
     Json row = {{"width", m.side}, {"height", m.side}, {"device", m.device}};
     if (m.problem.empty()) {
       row["activation_bytes"] = m.activations;
-      row["offload"] = {{"none", m.none}, {"text", m.text}, {"all", m.all}};
+      row["offload"] = {{"none", m.none}};
+      if (m.least != 0) {
+        row["offload"].update({{"text", m.text}, {"all", m.all}, {"least", m.least}});
+      }
     } else {
       row["refused"] = m.problem;
     }

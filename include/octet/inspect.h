@@ -13,15 +13,17 @@
 
 namespace octet {
 
-/// Expected memory for one square picture, by running the pipeline on the planner's backend.
+/// Expected peak of device memory for one square picture, by the planner that --max-memory follows;
+/// on a GPU with an allowance for context and libraries, of which only the GPU itself knows.
 struct MemoryEstimate {
   int side = 0;        // pixels
   std::string device;  // whose number formats: "cpu" or "cuda"
   std::uint64_t activations = 0;
-  std::uint64_t none = 0;  // all weights and activations together
-  std::uint64_t text = 0;  // the larger of text encoders and the rest, and activations
-  std::uint64_t all = 0;   // the largest part, and activations
-  std::string problem;     // why this size is refused; empty: it is not
+  std::uint64_t none = 0;   // all weights on the device
+  std::uint64_t text = 0;   // text encoders wait in host memory; 0 like the next two: not there
+  std::uint64_t all = 0;    // modulation too
+  std::uint64_t least = 0;  // and all of the transformer's blocks: the least --max-memory
+  std::string problem;      // why this size is refused; empty: it is not
 };
 
 struct ModelInspection {

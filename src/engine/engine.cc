@@ -49,26 +49,40 @@ std::unique_ptr<FileSet> open_model(const EngineOptions& options) {
 struct Engine::Impl {
   std::unique_ptr<Backend> backend;
   LoadedModel loaded;
-  std::size_t room = 0;          // for activations under --max-memory; 0: what is free
+  std::size_t room = 0;          // under --max-memory, as in EnginePlan; 0: what is free
   std::optional<Arena> arena{};  // of the largest request so far
 
   [[nodiscard]] DType stream_dtype() const {
     return backend->stream_dtype(loaded.transformer_compute);
   }
 
+  // free: bytes of the device; 0: enough, or unknown.
+  void require_room(std::size_t needed, std::size_t free) const {
+    if (room != 0 && needed > room) {
+      throw Error(Code::kOutOfMemory,
+                  format("memory: this request needs %zu MiB of activations, --max-memory leaves "
+                         "%zu MiB for them; use a smaller width, height or batch",
+                         needed >> 20, room >> 20));
+    }
+    if (free != 0 && needed > free) {
+      throw Error(Code::kOutOfMemory,
+                  format("memory: this request needs %zu MiB of activations, %zu MiB are free; use "
+                         "a smaller width, height or batch",
+                         needed >> 20, free >> 20));
+    }
+  }
+
   // The backend with an arena that is large enough; refuses a request that cannot fit.
   Ctx context(const GenerateRequest& request, const UsedSettings& settings) {
-    const std::size_t planned = plan_activations(loaded.models, request, settings, stream_dtype());
-    if (!arena || arena->capacity() < planned) {
-      arena.reset();
-      const std::size_t free = room != 0 ? room : backend->info().memory;
-      if (free != 0 && planned > free) {
-        throw Error(Code::kOutOfMemory,
-                    format("memory: this request needs %zu MiB of activations, %zu MiB are free",
-                           planned >> 20, free >> 20));
-      }
-      arena.emplace(backend->allocate(planned));
-    }
+    DeviceScratch scratch;
+    const std::size_t planned =
+        plan_activations(loaded.models, request, settings, stream_dtype(), &scratch);
+    const bool larger = !arena || arena->capacity() < planned;
+    if (larger) arena.reset();
+    const DeviceInfo device = backend->info();
+    require_room(planned + (device.kind == "cuda" ? scratch.total() : 0),
+                 larger ? device.memory : 0);
+    if (larger) arena.emplace(backend->allocate(planned));
     arena->reset_peak();
     return {*backend, *arena};
   }

@@ -6,10 +6,9 @@
 #include "engine/find_model.h"
 #include "engine/loading.h"
 #include "engine/locking.h"
+#include "engine/memory_planning.h"
 #include "octet/error.h"
 #include "octet/inspect.h"
-#include "pipeline/generate.h"
-#include "pipeline/settings.h"
 
 namespace octet {
 namespace {
@@ -20,51 +19,33 @@ struct Target {
   const char* device;
   DType stream;  // dtype of tensors between layers there
   bool native_fp8;
+  bool own_memory;
 };
-constexpr Target kTargets[] = {{"cpu", DType::kF32, false}, {"cuda", DType::kBF16, true}};
+constexpr Target kTargets[] = {{"cpu", DType::kF32, false, false},
+                               {"cuda", DType::kBF16, true, true}};
 
-bool stores_fp8(const ModelInfo& model) {
-  return std::any_of(model.components.begin(), model.components.end(), [](const auto& c) {
-    return c.name == "transformer" && c.stored.starts_with("F8_");
-  });
-}
-
-bool is_text(const ComponentInfo& c) { return c.name.starts_with("text_encoder"); }
-
-MemoryEstimate estimate(const LoadedModel& loaded, const Target& target, int side) {
+MemoryEstimate estimate(const CountedModel& counted, const Target& target, DType stream, int side) {
   MemoryEstimate e{.side = side, .device = target.device};
+  const GenerateRequest request{
+      .prompt = "x", .negative_prompt = "x", .seed = 1, .width = side, .height = side};
   try {
-    const GenerateRequest request{.prompt = "x",
-                                  .negative_prompt = "x",
-                                  .steps = 1,
-                                  .seed = 1,
-                                  .width = side,
-                                  .height = side};
-    const UsedSettings settings = resolve_settings(request, loaded.models);
-    e.activations = plan_activations(loaded.models, request, settings, target.stream);
+    const MemoryDemand d = expected_demand(counted, request, stream, target.own_memory);
+    e.activations = d.activations;
+    e.none = expected_total(d, Offload::kNone);
+    if (!target.own_memory) return e;
+    e.text = expected_total(d, Offload::kText);
+    e.all = expected_total(d, Offload::kAll);
+    e.least = least_total(d);
   } catch (const Error& error) {
     e.problem = error.what();
-    return e;
   }
-  std::uint64_t text = 0, rest = 0, largest = 0;
-  for (const ComponentInfo& c : loaded.info.components) {
-    (is_text(c) ? text : rest) += c.bytes;
-    largest = std::max<std::uint64_t>(largest, c.bytes);
-  }
-  e.none = text + rest + e.activations;
-  e.text = std::max(text, rest) + e.activations;
-  e.all = largest + e.activations;
   return e;
 }
 
-// Models keep the dtypes of the backend that they were loaded for.
-void add_estimates(ModelInspection& i, const ModelFolder& folder, const EngineOptions& options,
-                   const Target& target) {
-  const auto null = make_null_backend({.stream = target.stream});
-  const bool fp8 = target.native_fp8 && options.compute == "auto" && stores_fp8(i.model);
-  const LoadAttempt attempt =
-      try_load_model(folder, *null, options.variant, fp8 ? "fp8" : options.compute);
-  for (const int side : kSides) i.memory.push_back(estimate(attempt.model.value(), target, side));
+void add_estimates(ModelInspection& i, const EngineOptions& options, const Target& target) {
+  const DType stream = options.compute == "f32" ? DType::kF32 : target.stream;
+  const CountedModel counted = count_model(options, stream, target.native_fp8);
+  for (const int side : kSides) i.memory.push_back(estimate(counted, target, stream, side));
 }
 
 std::string told_by(const MmditConfig& c) {
@@ -121,7 +102,7 @@ ModelInspection inspect_model(const EngineOptions& asked) {
   add_notes(i);
   if (!attempt.model) return i;
   i.told_by = told_by(attempt.model->models.mmdit.config());
-  for (const Target& target : kTargets) add_estimates(i, folder, options, target);
+  for (const Target& target : kTargets) add_estimates(i, options, target);
   return i;
 }
 

@@ -14,9 +14,10 @@
 namespace octet {
 namespace {
 
-// Temporary results of single ops, kernels that are loaded when first used: 0.84 GB with SD3.5
-// Large at 1024x1024 on an H200.
-constexpr std::size_t kGrowth = 900'000'000;
+// A context with cuBLASLt, as an H200 with driver 580 has it; on a device it is measured.
+constexpr std::size_t kContext = 600'000'000;
+// Kernels that are loaded when first used, graphs, weights of enlarging convolutions.
+constexpr std::size_t kGrowth = std::size_t{96} << 20;
 
 std::size_t element_size(const Weight& w) {
   switch (w.compute) {
@@ -111,6 +112,19 @@ CountedModel count_model(const EngineOptions& options, DType stream, bool native
   return counted;
 }
 
+MemoryDemand expected_demand(const CountedModel& counted, const GenerateRequest& request,
+                             DType stream, bool own_memory) {
+  const Models& models = counted.attempt.model.value().models;
+  DeviceScratch scratch;
+  const std::size_t activations =
+      plan_activations(models, request, resolve_settings(request, models), stream, &scratch);
+  return {.census = counted.census,
+          .activations = activations,
+          .overhead = own_memory ? kContext : 0,
+          .scratch = own_memory ? scratch.total() + kGrowth : 0,
+          .own_memory = own_memory};
+}
+
 EnginePlan plan_memory(const EngineOptions& options, Backend& backend) {
   const MemoryOptions& memory = options.memory;
   const std::optional<Offload> asked = asked_offload(memory.offload);
@@ -121,19 +135,15 @@ EnginePlan plan_memory(const EngineOptions& options, Backend& backend) {
   if (!own_memory && limit == 0) return {};
   const DType stream =
       options.compute == "f32" ? DType::kF32 : backend.stream_dtype(Compute::kBF16);
-  CountedModel counted = count_model(options, stream, device.native_fp8);
+  const CountedModel counted = count_model(options, stream, device.native_fp8);
   if (!counted.attempt.model) return {};  // loading says why
-  const Models& models = counted.attempt.model->models;
-  const UsedSettings settings = resolve_settings(memory.request, models);
-  MemoryDemand demand{.census = std::move(counted.census),
-                      .activations = plan_activations(models, memory.request, settings, stream),
-                      .overhead = device.overhead,
-                      .free = device.memory,
-                      .limit = limit,
-                      .scratch = own_memory ? kGrowth : 0,
-                      .own_memory = own_memory};
+  MemoryDemand demand = expected_demand(counted, memory.request, stream, own_memory);
+  if (own_memory) demand.overhead = device.overhead;
+  demand.free = device.memory;
+  demand.limit = limit;
   MemoryPlan plan = plan_residency(demand, own_memory ? asked : Offload::kNone);
-  const std::size_t room = limit == 0 ? 0 : limit - (plan.total - demand.activations);
+  const std::size_t request = demand.activations + (own_memory ? demand.scratch - kGrowth : 0);
+  const std::size_t room = limit == 0 ? 0 : limit - (plan.total - request);
   if (own_memory) backend.place_weights(std::move(plan.places));
   return {.text = plan.text, .room = room};
 }

@@ -18,7 +18,7 @@ namespace octet {
 
 struct EnginePlan {
   std::string text;      // ModelInfo::memory
-  std::size_t room = 0;  // for activations; 0: as much as is free
+  std::size_t room = 0;  // for activations and scratch of ops; 0: as much as is free
 };
 
 [[nodiscard]] EnginePlan plan_memory(const EngineOptions& options, Backend& backend);
@@ -32,5 +32,11 @@ struct CountedModel {
   WeightCensus census;
 };
 [[nodiscard]] CountedModel count_model(const EngineOptions& options, DType stream, bool native_fp8);
+
+/// What a request needs of a device that is not there: with an allowance for context and libraries.
+/// Error(kInvalidArgument) when the model refuses the request.
+[[nodiscard]] MemoryDemand expected_demand(const CountedModel& counted,
+                                           const GenerateRequest& request, DType stream,
+                                           bool own_memory);
 
 }  // namespace octet

@@ -153,4 +153,8 @@ std::size_t expected_total(const MemoryDemand& demand, Offload offload) {
   return place(demand, offload, 0).total;
 }
 
+std::size_t least_total(const MemoryDemand& demand) {
+  return place(demand, Offload::kAll, SIZE_MAX).total;
+}
+
 }  // namespace octet

@@ -61,6 +61,9 @@ struct MemoryPlan {
 /// Expected peak when only what `offload` names waits, whatever there is.
 [[nodiscard]] std::size_t expected_total(const MemoryDemand& demand, Offload offload);
 
+/// The same when everything waits that can: no limit below it will do.
+[[nodiscard]] std::size_t least_total(const MemoryDemand& demand);
+
 /// The group of "component/tensor".
 [[nodiscard]] WeightCensus::Group weight_group(const std::string& name);
 

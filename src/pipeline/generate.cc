@@ -203,8 +203,8 @@ GenerateResult run_pipeline(Ctx ctx, const Models& models, const GenerateRequest
 }
 
 std::size_t plan_activations(const Models& models, const GenerateRequest& request,
-                             const UsedSettings& settings, DType stream) {
-  const auto null = make_null_backend({.stream = stream});
+                             const UsedSettings& settings, DType stream, DeviceScratch* scratch) {
+  const auto null = make_null_backend({.stream = stream, .scratch = scratch});
   Arena arena(null->allocate(kNullArenaBytes));
   return run_pipeline({*null, arena}, models, request, settings, {}).activation_peak_bytes;
 }

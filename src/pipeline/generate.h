@@ -5,6 +5,7 @@
 // kInternal naming the stage when values are not finite.
 #pragma once
 
+#include "backend/device_scratch.h"
 #include "octet/request.h"
 #include "pipeline/models.h"
 
@@ -15,8 +16,10 @@ namespace octet {
                                           const GenerateRequest& request,
                                           const UsedSettings& settings, const GenerateHooks& hooks);
 
-/// Bytes of activations that this request needs on a backend with the given stream dtype.
+/// Bytes of activations that this request needs on a backend with the given stream dtype; what a
+/// device's ops keep besides goes to `scratch`, if that is given.
 [[nodiscard]] std::size_t plan_activations(const Models& models, const GenerateRequest& request,
-                                           const UsedSettings& settings, DType stream);
+                                           const UsedSettings& settings, DType stream,
+                                           DeviceScratch* scratch = nullptr);
 
 }  // namespace octet

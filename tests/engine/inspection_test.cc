@@ -118,10 +118,16 @@ TEST_F(Inspected, MemoryGrowsWithSizeAndShrinksWithOffload) {
   ASSERT_EQ(i.memory.size(), 6u);
   for (const MemoryEstimate& m : i.memory) {
     EXPECT_EQ(m.problem, "");
-    EXPECT_GT(m.none, m.text);
-    EXPECT_GE(m.text, m.all);
-    EXPECT_GT(m.all, m.activations);
+    EXPECT_GT(m.none, m.activations);
     EXPECT_GT(m.activations, 0u);
+    if (m.device == "cpu") {
+      EXPECT_EQ(m.text + m.all + m.least, 0u) << "nothing leaves where there is one memory";
+      continue;
+    }
+    EXPECT_GT(m.none, m.text + 5'000'000'000u) << "T5";
+    EXPECT_GT(m.text, m.all + 5'000'000'000u) << "modulation";
+    EXPECT_GT(m.all, m.least + 5'000'000'000u) << "blocks";
+    EXPECT_GT(m.least, m.activations);
   }
   EXPECT_LT(i.memory[0].activations, i.memory[1].activations);
   EXPECT_LT(i.memory[1].activations, i.memory[2].activations);

@@ -2,6 +2,7 @@
 #include "backend/cuda/attention/attention.h"
 
 #include "backend/cuda/cuda_ops.h"
+#include "backend/device_scratch.h"
 #include "base/check.h"
 
 namespace octet::cuda {
@@ -83,7 +84,7 @@ void CudaBackend::attention(const AttentionArgs& a) {
 // wide heads (the VAE's single one of 512), whose tiles do not fit beside their accumulators, and
 // the short sequences with bias or causal mask of the text encoders.
 bool CudaBackend::composed_attention(const AttentionArgs& a, const Tensor& dst) {
-  constexpr std::int64_t kScoreBytes = std::int64_t{384} << 20;
+  constexpr auto kMostScores = static_cast<std::int64_t>(kScoreBytes / kBytesPerScore);
   const std::int64_t size = a.q.dim(3);
   const std::int64_t heads = a.q.dim(2);
   const std::int64_t keys = a.k.dim(1);
@@ -94,7 +95,7 @@ bool CudaBackend::composed_attention(const AttentionArgs& a, const Tensor& dst) 
   };
   if (size % 8 != 0 || !fits(a.q) || !fits(a.k) || !fits(a.v) || !fits(dst)) return false;
   const std::int64_t block =
-      std::max<std::int64_t>(1, std::min(a.q.dim(1), kScoreBytes / 6 / pitch / heads));
+      std::max<std::int64_t>(1, std::min(a.q.dim(1), kMostScores / pitch / heads));
   MatmulShape score{.m = block, .n = keys, .k = size};
   score.x_stride = a.q.stride(1);
   score.w_stride = a.k.stride(1);
@@ -117,7 +118,7 @@ bool CudaBackend::composed_attention(const AttentionArgs& a, const Tensor& dst) 
   if (!matmul_->supports(score) || !matmul_->supports(value)) return false;
 
   const auto count = static_cast<std::size_t>(heads * block * pitch);
-  auto* scores = static_cast<float*>(scratch(Slot::kScores, count * 6));
+  auto* scores = static_cast<float*>(scratch(Slot::kScores, count * kBytesPerScore));
   void* weights = scores + count;
   const auto element = [](const Tensor& t, std::int64_t b, std::int64_t s) {
     return t.as<char>() + (b * t.stride(0) + s * t.stride(1)) * 2;
@@ -126,7 +127,7 @@ bool CudaBackend::composed_attention(const AttentionArgs& a, const Tensor& dst) 
     for (std::int64_t s = 0; s < a.q.dim(1); s += block) {
       score.m = value.m = std::min(block, a.q.dim(1) - s);
       matmul_->run(stream(), score,
-                   {.x = element(a.q, b, s), .w = element(a.k, b, 0), .dst = scores}, nullptr);
+                   {.x = element(a.q, b, s), .w = element(a.k, b, 0), .dst = scores}, {});
       softmax_rows(stream(), {.dst = weights,
                               .scores = scores,
                               .bias = a.bias.as<const float>(),
@@ -140,7 +141,7 @@ bool CudaBackend::composed_attention(const AttentionArgs& a, const Tensor& dst) 
                               .scale = a.scale,
                               .causal = a.causal});
       matmul_->run(stream(), value,
-                   {.x = weights, .w = element(a.v, b, 0), .dst = element(dst, b, s)}, nullptr);
+                   {.x = weights, .w = element(a.v, b, 0), .dst = element(dst, b, s)}, {});
     }
   }
   return true;

@@ -19,7 +19,7 @@ namespace octet::cuda {
 /// Device memory that grows to the largest request of its slot and is reused by the next op.
 enum class Slot : std::uint8_t {
   kProduct,        // output of a product that still needs another pass
-  kTiming,         // output of products that are only timed
+  kTiming,         // output of timed products that are their own addend
   kWeight,         // FP8 weights as BF16
   kScale,          // a scale per row where the file has one for all
   kAttention,      // attention output before it is quantised,

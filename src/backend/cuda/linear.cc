@@ -74,8 +74,8 @@ void CudaBackend::product_rows(const LinearArgs& a, const MatmulShape& shape,
   const RowView dst = rows_of(a.dst.data);
   const RowView addend = rows_of(a.residual);
   const std::int64_t parts = x.rows / shape.m;
-  void* spare = nullptr;
-  if (matmul_->wants_timing(shape)) {
+  void* spare = nullptr;  // where the output is its own addend, it cannot be written for timing
+  if (operands.addend == operands.dst && matmul_->wants_timing(shape)) {
     spare =
         scratch(Slot::kTiming, static_cast<std::size_t>(shape.m * shape.n) * size_of(shape.dst));
   }
@@ -89,7 +89,7 @@ void CudaBackend::product_rows(const LinearArgs& a, const MatmulShape& shape,
     o.dst = const_cast<char*>(at(operands.dst, dst.dtype, start(dst)));
     if (o.addend != nullptr) o.addend = at(operands.addend, addend.dtype, start(addend));
     if (shape.scales == ScaleMode::kVectors) o.x_scale = operands.x_scale + row;
-    matmul_->run(stream(), shape, o, spare);
+    matmul_->run(stream(), shape, o, {.timed = true, .spare = spare});
   }
 }
 

@@ -223,13 +223,14 @@ float Matmul::time(cudaStream_t stream, Plan& plan, const MatmulOperands& o,
 }
 
 void Matmul::choose(cudaStream_t stream, Plan& plan, const MatmulOperands& operands, void* spare) {
-  // The real output may be its own addend, so timing runs write elsewhere.
   MatmulOperands o = operands;
-  o.dst = spare;
-  if (o.addend != nullptr) o.addend = spare;
-  std::swap(plan.dst, plan.spare);
   const cublasLtMatrixLayout_t addend = plan.addend;
-  plan.addend = plan.dst;
+  if (spare != nullptr) {
+    o.dst = spare;
+    if (o.addend != nullptr) o.addend = spare;
+    std::swap(plan.dst, plan.spare);
+    plan.addend = plan.dst;
+  }
   std::size_t best = 0;
   float least = 1e30f;
   for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
@@ -240,19 +241,19 @@ void Matmul::choose(cudaStream_t stream, Plan& plan, const MatmulOperands& opera
     }
   }
   plan.addend = addend;
-  std::swap(plan.dst, plan.spare);
+  if (spare != nullptr) std::swap(plan.dst, plan.spare);
   plan.candidates = {plan.candidates[best]};
   plan.chosen = true;
   cache_.add(bytes_of(plan.shape), bytes_of(plan.candidates[0]));
 }
 
 void Matmul::run(cudaStream_t stream, const MatmulShape& shape, const MatmulOperands& operands,
-                 void* spare) {
+                 const Timing& timing) {
   Plan& plan = plan_for(shape);
   OCTET_CHECK(!plan.candidates.empty(), "[matmul] %lld x %lld x %lld: no algorithm",
               static_cast<long long>(shape.m), static_cast<long long>(shape.n),
               static_cast<long long>(shape.k));
-  if (!plan.chosen && spare != nullptr) choose(stream, plan, operands, spare);
+  if (!plan.chosen && timing.timed) choose(stream, plan, operands, timing.spare);
   lt_.check(launch(stream, plan, operands, plan.candidates[0]), "cublasLtMatmul");
 }
 

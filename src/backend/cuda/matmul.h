@@ -46,6 +46,13 @@ struct MatmulOperands {
   float alpha = 1;
 };
 
+/// Whether candidates are timed, or the first one is taken, and where timing runs write: into the
+/// output, or where that is its own addend, into spare memory of m*n elements per product.
+struct Timing {
+  bool timed = false;
+  void* spare = nullptr;
+};
+
 class Matmul {
  public:
   /// `workspace` of kWorkspaceBytes stays the caller's.
@@ -58,11 +65,9 @@ class Matmul {
 
   /// Whether cuBLASLt has an algorithm for this shape.
   [[nodiscard]] bool supports(const MatmulShape& shape);
-  /// `spare` is memory for the output of timing runs (m*n elements of dst per product), or null:
-  /// then the first candidate is taken.
   void run(cudaStream_t stream, const MatmulShape& shape, const MatmulOperands& operands,
-           void* spare);
-  /// Whether run() would time candidates and so wants `spare`.
+           const Timing& timing);
+  /// Whether run() would time candidates.
   [[nodiscard]] bool wants_timing(const MatmulShape& shape);
   [[nodiscard]] std::size_t version() const { return lt_.version; }
 

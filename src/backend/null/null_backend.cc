@@ -56,14 +56,14 @@ class NullBackend final : public Backend {
   void add_position_crop(const AddPositionCropArgs&) override {}
   void relative_position_bias(const RelativePositionBiasArgs&) override {}
   void quantize_fp8(const QuantizeFp8Args&) override {}
-  void linear(const LinearArgs&) override {}
+  void linear(const LinearArgs& a) override { note_scratch(a); }
   void conv2d(const Conv2dArgs&) override {}
-  void attention(const AttentionArgs&) override {}
+  void attention(const AttentionArgs& a) override { note_scratch(a); }
   void layer_norm(const LayerNormArgs&) override {}
   void layer_norm_modulate(const LayerNormModulateArgs&) override {}
   void rms_norm(const RmsNormArgs&) override {}
   void qk_norm(const QkNormArgs&) override {}
-  void group_norm(const GroupNormArgs&) override {}
+  void group_norm(const GroupNormArgs& a) override { note_scratch(a); }
   void activation(const ActivationArgs&) override {}
   void gated_gelu(const GatedGeluArgs&) override {}
   void add(const AddArgs&) override {}
@@ -71,6 +71,11 @@ class NullBackend final : public Backend {
   void linear_combination(const LinearCombinationArgs&) override {}
 
  private:
+  template <typename Args>
+  void note_scratch(const Args& a) const {
+    if (traits_.scratch != nullptr) traits_.scratch->note(a);
+  }
+
   NullTraits traits_;
   std::string component_;
 };

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "backend/device_scratch.h"
 
 namespace octet {
 
@@ -20,6 +21,7 @@ struct NullTraits {
   /// Told of every weight that is prepared, and of all other memory, with its component.
   std::function<void(const std::string& component, const HostWeight&, const Weight&)> on_weight{};
   std::function<void(const std::string& component, std::size_t bytes, bool table)> on_memory{};
+  DeviceScratch* scratch = nullptr;  // told of every op that needs some
 };
 
 [[nodiscard]] std::unique_ptr<Backend> make_null_backend(const NullTraits& traits);
