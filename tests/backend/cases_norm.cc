@@ -184,6 +184,10 @@ std::vector<OpCase> norm_cases() {
     for (const std::int64_t n : {8, 64, 72}) cases.push_back(heads(in, n));
   }
   cases.push_back(modulate({.x = bf16, .value = f32, .dst = f32, .n = 41, .branches = 2}));
+  for (const std::int64_t n : {256, 11000}) {  // a mask over the latents of a picture
+    cases.push_back(
+        modulate({.x = f32, .value = f32, .dst = f32, .n = n, .branches = 2, .only_update = true}));
+  }
   for (const bool silu : {false, true}) {
     for (const DType out : {f32, bf16}) {
       cases.push_back(group({.batch = 2,
