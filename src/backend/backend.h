@@ -35,7 +35,8 @@ struct WeightPlaces {
   std::unordered_set<std::string> on_host;         // linear weights
   std::unordered_set<std::string> tables_on_host;  // components whose tables wait, too
   std::size_t resident_bytes = 0;   // of all weights that stay, as the planner counts them
-  std::size_t largest_on_host = 0;  // the same of the largest one that waits
+  std::size_t bytes_on_host = 0;    // the same of all that wait
+  std::size_t largest_on_host = 0;  // and of the largest one of them
 };
 
 /// What a backend keeps about a stretch of ops that comes again. Starts as null.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "backend/null/null_backend.h"
+#include "base/available_memory.h"
 #include "base/format.h"
 #include "engine/find_model.h"
 #include "engine/locking.h"
@@ -141,6 +142,7 @@ EnginePlan plan_memory(const EngineOptions& options, Backend& backend) {
   if (own_memory) demand.overhead = device.overhead;
   demand.free = device.memory;
   demand.limit = limit;
+  demand.host_free = available_memory();
   MemoryPlan plan = plan_residency(demand, own_memory ? asked : Offload::kNone);
   const std::size_t request = demand.activations + (own_memory ? demand.scratch - kGrowth : 0);
   const std::size_t room = limit == 0 ? 0 : limit - (plan.total - request);

@@ -33,6 +33,7 @@ std::size_t budget_of(const MemoryDemand& d) {
 
 void put_on_host(MemoryPlan& p, const WeightCensus::Item& item) {
   p.places.on_host.insert(item.name);
+  p.places.bytes_on_host += item.bytes;
   p.places.largest_on_host = std::max(p.places.largest_on_host, item.bytes);
   p.streamed += item.bytes;
 }
@@ -134,6 +135,14 @@ MemoryPlan plan_residency(const MemoryDemand& d, std::optional<Offload> asked) {
                        d.own_memory && asked && *asked != Offload::kAll
                            ? "use --offload auto, or a smaller picture"
                            : "draw a smaller picture or give more memory"));
+  }
+  if (d.host_free != 0 && plan.streamed > d.host_free) {
+    throw Error(Code::kOutOfMemory,
+                format("memory: offload %s keeps %.3f GB of weights in host memory: expected that "
+                       "much to be available, found %.3f GB; %s",
+                       name_of(plan.offload), gb(plan.streamed), gb(d.host_free),
+                       d.limit != 0 ? "use a larger --max-memory, or end other programs"
+                                    : "end other programs on the GPU or on this machine"));
   }
   plan.text = format("offload %s (%s), peak %s, of %s", name_of(plan.offload),
                      !d.own_memory ? "all that this device can"

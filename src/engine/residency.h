@@ -40,6 +40,7 @@ struct MemoryDemand {
   std::size_t overhead = 0;     // context and libraries, already taken
   std::size_t free = 0;         // on the device now; 0: unknown
   std::size_t limit = 0;        // for everything; 0: none
+  std::size_t host_free = 0;    // of host memory; 0: unknown
   std::size_t scratch = 0;      // of single ops, and growth of libraries
   bool own_memory = true;       // the device has some, so that weights can leave it
 };

@@ -91,6 +91,15 @@ TEST(Residency, RefusesWithTheNumbers) {
   }
 }
 
+TEST(Residency, HostMemoryIsNotPromisedEither) {
+  MemoryDemand d = demand();
+  d.host_free = 45;
+  EXPECT_EQ(plan_residency(d, Offload::kText).streamed, 45u);
+  d.host_free = 44;
+  EXPECT_THROW((void)plan_residency(d, Offload::kText), Error);
+  EXPECT_EQ(plan_residency(d, {}).offload, Offload::kNone) << "which needs none";
+}
+
 TEST(Residency, WhatIsAskedForIsNotReplaced) {
   MemoryDemand d = demand();
   EXPECT_EQ(plan_residency(d, Offload::kAll).offload, Offload::kAll);
