@@ -198,7 +198,7 @@ std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options) {
 
 Buffer allocate_pinned(std::size_t size) {
   void* memory = nullptr;
-  cuda::check(cudaMallocHost(&memory, size == 0 ? 1 : size), "allocating pinned memory");
+  cuda::check_pinned(cudaMallocHost(&memory, size == 0 ? 1 : size), size);
   return Buffer(memory, size, [](void* p) { (void)cudaFreeHost(p); });
 }
 

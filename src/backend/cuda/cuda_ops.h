@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/cuda/cuda_backend.h"
+#include "backend/cuda/host_slab.h"
 #include "backend/cuda/kernels.h"
 #include "backend/cuda/matmul.h"
 #include "backend/cuda/packed_weight.h"
@@ -128,6 +129,7 @@ class CudaBackend final : public Backend {
   WeightPlaces places_;
   std::shared_ptr<Buffer> slab_;  // of weights that stay on the device
   std::size_t slab_used_ = 0;
+  HostSlab host_slab_;  // of those that wait
   std::unique_ptr<WeightRing> ring_;
 };
 

@@ -18,4 +18,13 @@ void check(cudaError_t status, const char* call) {
                                     cudaGetErrorName(status)));
 }
 
+void check_pinned(cudaError_t status, std::size_t bytes) {
+  if (status != cudaErrorMemoryAllocation) return check(status, "pinning host memory");
+  (void)cudaGetLastError();
+  throw Error(Code::kOutOfMemory,
+              format("cuda: expected %zu MiB of host memory that can be pinned, found less; end "
+                     "other programs, raise the limit on locked memory, or use less --offload",
+                     (bytes >> 20) + 1));
+}
+
 }  // namespace octet::cuda

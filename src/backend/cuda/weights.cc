@@ -69,6 +69,7 @@ void CudaBackend::place_weights(WeightPlaces places) {
   if (places_.resident_bytes != 0) {
     slab_ = std::make_shared<Buffer>(allocate(places_.resident_bytes));
   }
+  if (places_.bytes_on_host != 0) host_slab_ = HostSlab(places_.bytes_on_host);
   if (places_.largest_on_host != 0) {
     const std::size_t place = (places_.largest_on_host + kAlignment - 1) / kAlignment * kAlignment;
     ring_ =
@@ -119,7 +120,7 @@ Weight CudaBackend::prepare(const HostWeight& w, Compute asked) {
 
   auto packed = std::make_shared<PackedCudaWeight>();
   const bool waits = places_.on_host.contains(component_ + "/" + w.name);
-  packed->memory = waits ? allocate_pinned(layout.size()) : allocate_resident(layout.size());
+  packed->memory = waits ? host_slab_.take(layout.size()) : allocate_resident(layout.size());
   char* base = static_cast<char*>(packed->memory.data());
   if (waits) {
     packed->in_ring = ring_->add(base, layout.size());

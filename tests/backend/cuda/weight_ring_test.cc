@@ -48,7 +48,9 @@ class WeightRing : public testing::Test {
     backend_ = device();
     if (!backend_) GTEST_SKIP() << "no usable GPU";
     constexpr std::size_t kBytes = (kWidth + 2) * kWidth * sizeof(float) + 2048;
-    WeightPlaces places{.resident_bytes = kBytes, .largest_on_host = kBytes};
+    WeightPlaces places{.resident_bytes = kBytes,
+                        .bytes_on_host = (kWeights - 2) * kBytes,
+                        .largest_on_host = kBytes};
     for (int i = 0; i < kWeights; ++i) places.on_host.insert("far/" + std::to_string(i));
     backend_->place_weights(std::move(places));
     std::mt19937 random(7);
