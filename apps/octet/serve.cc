@@ -142,7 +142,8 @@ int run_serve(Words words) {
 int run_serve_worker(Words words) {
   bool help = false;
   const ServeOptions options = read_serve_options(words, &help);
-  return serve::run_worker(serve::ChildProcess::kChannelDescriptor, options.served);
+  return serve::run_worker(serve::ChildProcess::kChannelDescriptor,
+                           {.models = options.served, .batch = options.batch});
 }
 
 }  // namespace octet::cli

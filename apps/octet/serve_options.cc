@@ -51,6 +51,13 @@ void add_queue_flags(ServeOptions& o, std::vector<Flag>& flags) {
                    .normal = std::to_string(o.queue),
                    .target = &o.queue,
                    .range = {.low = 1, .high = 10000}});
+  flags.push_back({.name = "--batch",
+                   .value = "N",
+                   .group = group,
+                   .help = "pictures that are drawn together; never changes a picture on the CPU",
+                   .normal = std::to_string(o.batch),
+                   .target = &o.batch,
+                   .range = {.low = 1, .high = 64}});
   flags.push_back({.name = "--deadline",
                    .value = "SECONDS",
                    .group = group,

@@ -20,6 +20,7 @@ struct ServeOptions {
   std::string listen = "127.0.0.1:8080";
   std::vector<std::string> allowed_hosts, allowed_origins;
   int queue = 64;                 // jobs that wait
+  int batch = 8;                  // pictures that are denoised together
   std::optional<float> deadline;  // seconds
   int drain_timeout = 30;         // seconds
   int keep = 600;                 // seconds

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/description.h"
 #include "api/health.h"
+#include "api/jobs_api.h"
 #include "api/openai.h"
 #include "base/format.h"
 
@@ -87,6 +89,8 @@ Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)) {
   for (std::string& name : guard_.hosts) name = lower(name);
   add_health_routes(router_, service);
   add_openai_routes(router_, service);
+  add_job_routes(router_, service);
+  add_description_route(router_);
 }
 
 http::Response Front::error(const http::Request&, int status, const std::string& message) {

@@ -1,158 +1,18 @@
 #include "api/openai.h"
 
-#include <cmath>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "api/base64.h"
+#include "api/events.h"
+#include "api/generation.h"
 #include "base/format.h"
-#include "diffusion/sampler.h"
-#include "diffusion/schedule.h"
 
 namespace octet::api {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr std::size_t kBodyBytes = 1 << 20;
-constexpr std::size_t kPromptBytes = 32 << 10;
-
-template <class Entries>
-std::vector<std::string> names_of(const Entries& entries) {
-  std::vector<std::string> names;
-  for (const auto& entry : entries) names.emplace_back(entry.name);
-  return names;
-}
-
-/// The body of POST /v1/images/generations.
-struct Generation {
-  GenerateRequest request;
-  std::optional<std::string> model;
-  std::string size = "auto", quality = "auto", background = "auto";
-  std::string response_format = "b64_json", output_format = "png";
-  std::optional<int> compression;
-  std::string priority = "normal";
-  std::optional<float> deadline;
-};
-
-void add_openai_fields(Generation& g, std::vector<Field>& fields) {
-  fields.push_back({.name = "prompt",
-                    .help = "What to draw.",
-                    .target = &g.request.prompt,
-                    .max_bytes = kPromptBytes,
-                    .required = true});
-  fields.push_back({.name = "model", .help = "An id of /v1/models.", .target = &g.model});
-  fields.push_back({.name = "n",
-                    .help = "Pictures; the next has one more as its seed.",
-                    .target = &g.request.batch,
-                    .low = 1,
-                    .high = 10});
-  fields.push_back({.name = "size",
-                    .help = "WIDTHxHEIGHT in pixels, or auto for the model's own size.",
-                    .target = &g.size});
-  fields.push_back({.name = "response_format",
-                    .help = "How a picture is returned.",
-                    .target = &g.response_format,
-                    .choices = {"b64_json"}});
-  fields.push_back({.name = "output_format",
-                    .help = "The file that a picture becomes.",
-                    .target = &g.output_format,
-                    .choices = {"png", "jpeg", "webp"}});
-  fields.push_back({.name = "output_compression",
-                    .help = "Quality of JPEG and WebP in percent.",
-                    .target = &g.compression,
-                    .low = 0,
-                    .high = 100});
-  fields.push_back({.name = "quality",
-                    .help = "Steps where none are given: low 5/7 and high 10/7 of the model's own.",
-                    .target = &g.quality,
-                    .choices = {"auto", "low", "medium", "high", "standard", "hd"}});
-  fields.push_back({.name = "background",
-                    .help = "Pictures are always opaque.",
-                    .target = &g.background,
-                    .choices = {"auto", "opaque", "transparent"}});
-  fields.push_back({.name = "style", .help = "Ignored.", .target = Ignored()});
-  fields.push_back({.name = "moderation", .help = "Ignored.", .target = Ignored()});
-  fields.push_back({.name = "user", .help = "Ignored.", .target = Ignored()});
-}
-
-void add_extension_fields(Generation& g, std::vector<Field>& fields) {
-  fields.push_back({.name = "negative_prompt",
-                    .help = "What the picture should not show.",
-                    .target = &g.request.negative_prompt,
-                    .max_bytes = kPromptBytes});
-  fields.push_back({.name = "seed",
-                    .help = "Picks the noise: same seed, same picture.",
-                    .target = &g.request.seed});
-  fields.push_back({.name = "num_inference_steps",
-                    .help = "Denoising steps.",
-                    .target = &g.request.steps,
-                    .low = 1,
-                    .high = 1000});
-  fields.push_back({.name = "guidance_scale",
-                    .help = "How closely to follow the prompt; 1 or less is without guidance.",
-                    .target = &g.request.guidance,
-                    .low = 0,
-                    .high = 100});
-  fields.push_back({.name = "sampler",
-                    .help = "How to step.",
-                    .target = &g.request.sampler,
-                    .choices = names_of(samplers())});
-  fields.push_back({.name = "scheduler",
-                    .help = "Which noise levels to step through.",
-                    .target = &g.request.schedule,
-                    .choices = names_of(schedules())});
-  fields.push_back({.name = "priority",
-                    .help = "Jobs of a higher class are drawn first.",
-                    .target = &g.priority,
-                    .choices = {"high", "normal", "low"}});
-  fields.push_back({.name = "deadline",
-                    .help = "Seconds after which the job is cancelled.",
-                    .target = &g.deadline,
-                    .low = 0.1,
-                    .high = 86400});
-}
-
-std::vector<Field> fields_of(Generation& g) {
-  std::vector<Field> fields;
-  add_openai_fields(g, fields);
-  add_extension_fields(g, fields);
-  return fields;
-}
-
-/// 28 steps become 20, 28 and 40; models with other defaults keep the proportion.
-void apply_quality(Generation& g, const serve::ModelCard& card) {
-  if (g.request.steps) return;
-  const double factor = g.quality == "low"                         ? 20.0 / 28
-                        : g.quality == "high" || g.quality == "hd" ? 40.0 / 28
-                                                                   : 1;
-  if (factor == 1) return;
-  g.request.steps = std::max(1, static_cast<int>(std::lround(card.steps * factor)));
-}
-
-serve::JobSpec spec_of(Generation& g, const serve::ModelCard& card, const http::Request& request) {
-  if (g.background == "transparent") {
-    throw RequestError(400, "invalid_value",
-                       "background: expected auto or opaque, found transparent", "background");
-  }
-  if (g.compression && g.output_format == "png") {
-    throw RequestError(400, "invalid_value",
-                       "output_compression: expected only with jpeg or webp, found png",
-                       "output_compression");
-  }
-  set_size(g.request, g.size);
-  check_size(g.request, card, "size");
-  apply_quality(g, card);
-  serve::JobSpec spec{
-      .model = card.name,
-      .request = std::move(g.request),
-      .file = {.format = format_of(g.output_format), .quality = g.compression.value_or(-1)},
-      .priority = priority_of(g.priority),
-      .owner = owner_of(request)};
-  if (g.deadline) spec.deadline = static_cast<double>(*g.deadline);
-  return spec;
-}
 
 /// Written by hand: a JSON library would copy and check megabytes of base64.
 std::string answer_of(const serve::JobView& view, const std::string& quality) {
@@ -170,13 +30,63 @@ std::string answer_of(const serve::JobView& view, const std::string& quality) {
          "]," + tail.dump().substr(1);
 }
 
-void generate(Service& service, const http::Request& request,
-              const std::shared_ptr<http::Exchange>& exchange) {
-  Generation g;
-  bind_fields(fields_of(g), request.body, Unknown::kRefuse);
-  const serve::ModelCard card = find_model(service, g.model);
-  serve::JobSpec spec = spec_of(g, card, request);
-  const auto listener = [exchange, quality = g.quality](const serve::JobView& view) {
+/// What the events of a stream have in common.
+Json event_of(const char* type, const serve::JobView& view, const std::string& quality) {
+  const UsedSettings& used = view.done.used;
+  Json event = {
+      {"type", type},           {"created_at", static_cast<std::int64_t>(std::time(nullptr))},
+      {"size", nullptr},        {"quality", quality},
+      {"background", "opaque"}, {"output_format", format_name(view.format)}};
+  if (used.width > 0) event["size"] = format("%dx%d", used.width, used.height);
+  return event;
+}
+
+/// Tells one client of a stream about its job.
+class Streamer {
+ public:
+  Streamer(std::shared_ptr<http::Exchange> exchange, std::string quality, int partial_images)
+      : exchange_(std::move(exchange)), quality_(std::move(quality)), wanted_(partial_images) {}
+
+  void tell(const serve::JobView& view) {
+    const std::lock_guard lock(mutex_);
+    if (over_) return;
+    if (view.preview && view.previews > seen_ && sent_ < wanted_) {
+      seen_ = view.previews;
+      Json event = event_of("image_generation.partial_image", view, quality_);
+      event["output_format"] = "png";
+      event["partial_image_index"] = sent_++;
+      event["b64_json"] = encode_base64(*view.preview);
+      exchange_->send(sse_event("image_generation.partial_image", event.dump()));
+    }
+    if (!serve::is_over(view.state)) return;
+    over_ = true;
+    if (view.state == serve::JobState::kDone) {
+      for (const serve::JobPicture& picture : view.pictures) complete(view, picture);
+    } else {
+      exchange_->send(sse_event("error", openai_error(error_of(view)).body));
+    }
+    exchange_->end();
+  }
+
+ private:
+  void complete(const serve::JobView& view, const serve::JobPicture& picture) {
+    Json event = event_of("image_generation.completed", view, quality_);
+    event["b64_json"] = encode_base64(*picture.bytes);
+    event["seed"] = picture.seed;
+    event["usage"] = nullptr;  // nothing is counted
+    exchange_->send(sse_event("image_generation.completed", event.dump()));
+  }
+
+  std::mutex mutex_;
+  std::shared_ptr<http::Exchange> exchange_;
+  std::string quality_;
+  int wanted_, sent_ = 0, seen_ = 0;
+  bool over_ = false;
+};
+
+serve::JobListener answerer(const std::shared_ptr<http::Exchange>& exchange,
+                            const std::string& quality) {
+  return [exchange, quality](const serve::JobView& view) {
     if (!serve::is_over(view.state)) return;
     if (view.state == serve::JobState::kDone) {
       exchange->respond({.body = answer_of(view, quality), .headers = headers_of(view)});
@@ -184,7 +94,25 @@ void generate(Service& service, const http::Request& request,
       exchange->respond(openai_error(error_of(view)));
     }
   };
-  const serve::Submission job = submit(service, std::move(spec), listener);
+}
+
+void generate(Service& service, const http::Request& request,
+              const std::shared_ptr<http::Exchange>& exchange) {
+  Generation g;
+  bind_fields(fields_of(g), request.body, Unknown::kRefuse);
+  const serve::ModelCard card = find_model(service, g.model);
+  serve::JobSpec spec = spec_of(g, card, request);
+  serve::JobListener listener = answerer(exchange, g.quality);
+  if (g.stream) {
+    const auto streamer = std::make_shared<Streamer>(exchange, g.quality, g.partial_images);
+    listener = [streamer, exchange,
+                begun = std::make_shared<std::once_flag>()](const serve::JobView& view) {
+      std::call_once(*begun, [&] { exchange->begin(sse_head(), kSseHeartbeat); });
+      streamer->tell(view);
+    };
+  }
+  const Accepted job = submit(service, request, std::move(spec), std::move(listener));
+  if (job.repeatable) return;  // the client comes back for it
   exchange->on_gone([&service, token = job.token] {
     service.jobs.cancel(token, serve::CancelCause::kDisconnect);
   });
@@ -225,7 +153,7 @@ void add_openai_routes(http::Router& router, Service& service) {
                              const std::shared_ptr<http::Exchange>& exchange) {
                     generate(service, request, exchange);
                   },
-              .body_limit = kBodyBytes,
+              .body_limit = kGenerationBytes,
               .request_schema = schema_of(fields_of(shape))});
   router.add({.method = "GET",
               .pattern = "/v1/models",

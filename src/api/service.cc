@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/format.h"
+#include "base/sha256.h"
 
 namespace octet::api {
 namespace {
@@ -38,6 +39,28 @@ std::string header_text(const std::string& text) {
     if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
   }
   return out;
+}
+
+/// The token of the accepted job.
+std::string accept(Service& service, serve::JobSpec spec, serve::JobListener listener) {
+  if (!spec.deadline) spec.deadline = service.deadline;
+  spec.file.provenance = service.provenance;
+  serve::Submission result = service.jobs.submit(std::move(spec), std::move(listener));
+  switch (result.verdict) {
+    case serve::Verdict::kAccepted:
+      return result.token;
+    case serve::Verdict::kFull:
+      throw retry_error(429, "rate_limit_exceeded", "the queue is full", result.wait);
+    case serve::Verdict::kTooLate:
+      throw retry_error(429, "rate_limit_exceeded",
+                        format("the job would not be done before its deadline: about %.0f s until "
+                               "it would begin",
+                               result.wait),
+                        result.wait);
+    case serve::Verdict::kDraining:
+      break;
+  }
+  throw retry_error(503, "draining", "the server is about to stop", 10);
 }
 
 }  // namespace
@@ -88,25 +111,30 @@ void check_size(const GenerateRequest& request, const serve::ModelCard& card,
   }
 }
 
-serve::Submission submit(Service& service, serve::JobSpec spec, serve::JobListener listener) {
-  if (!spec.deadline) spec.deadline = service.deadline;
-  spec.file.provenance = service.provenance;
-  serve::Submission result = service.jobs.submit(std::move(spec), std::move(listener));
-  switch (result.verdict) {
-    case serve::Verdict::kAccepted:
-      return result;
-    case serve::Verdict::kFull:
-      throw retry_error(429, "rate_limit_exceeded", "the queue is full", result.wait);
-    case serve::Verdict::kTooLate:
-      throw retry_error(429, "rate_limit_exceeded",
-                        format("the job would not be done before its deadline: about %.0f s until "
-                               "it would begin",
-                               result.wait),
-                        result.wait);
-    case serve::Verdict::kDraining:
-      break;
+Accepted submit(Service& service, const http::Request& request, serve::JobSpec spec,
+                serve::JobListener listener) {
+  const std::string_view given = request.header("Idempotency-Key");
+  if (given.empty()) return {accept(service, std::move(spec), std::move(listener)), false};
+  if (given.size() > 255) {
+    throw RequestError(400, "invalid_value", "Idempotency-Key: expected at most 255 bytes");
   }
-  throw retry_error(503, "draining", "the server is about to stop", 10);
+  std::erase_if(service.repeatable,
+                [&](const auto& entry) { return !service.jobs.find(entry.second.token); });
+  const std::string key = owner_of(request) + "\n" + request.path + "\n" + std::string(given);
+  const std::string digest = sha256_hex(std::as_bytes(std::span(request.body)));
+  const auto place = service.repeatable.find(key);
+  if (place == service.repeatable.end()) {
+    spec.keep = true;
+    const std::string token = accept(service, std::move(spec), std::move(listener));
+    service.repeatable[key] = {digest, token};
+    return {token, true};
+  }
+  if (place->second.digest != digest) {
+    throw RequestError(409, "idempotency_key_reused",
+                       "Idempotency-Key: expected the body that it first came with");
+  }
+  service.jobs.watch(place->second.token, std::move(listener));
+  return {place->second.token, true};
 }
 
 RequestError error_of(const serve::JobView& view) {

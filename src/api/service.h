@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "api/fields.h"
@@ -17,6 +18,12 @@
 
 namespace octet::api {
 
+/// What a request with an Idempotency-Key began.
+struct Repeatable {
+  std::string digest;  // SHA-256 of its body
+  std::string token;   // of its job
+};
+
 struct Service {
   serve::Jobs& jobs;
   std::function<serve::WorkerStatus()> status;
@@ -24,6 +31,7 @@ struct Service {
   std::int64_t started = 0;         // Unix time
   std::optional<double> deadline;   // seconds, of jobs that ask for none
   bool provenance = true;           // whether pictures say where they come from
+  std::unordered_map<std::string, Repeatable> repeatable = {};  // of the HTTP thread
 };
 
 /// The card of a served model; nullptr name: the default. RequestError 404 for an unknown one, 503
@@ -38,8 +46,15 @@ void set_size(GenerateRequest& request, const std::string& size);
 void check_size(const GenerateRequest& request, const serve::ModelCard& card,
                 const std::string& param);
 
-/// Hands a job over. RequestError 429 with Retry-After, or 503 while draining.
-serve::Submission submit(Service& service, serve::JobSpec spec, serve::JobListener listener);
+struct Accepted {
+  std::string token;
+  bool repeatable = false;  // came with an Idempotency-Key
+};
+
+/// Hands a job over; one with an Idempotency-Key that is known joins the job that it began.
+/// RequestError 429 with Retry-After, 503 while draining, 409 for a key with another body.
+Accepted submit(Service& service, const http::Request& request, serve::JobSpec spec,
+                serve::JobListener listener);
 
 /// Why a job that is over has no pictures, as the refusal of its request.
 [[nodiscard]] RequestError error_of(const serve::JobView& view);

@@ -33,6 +33,7 @@ struct JobSpec {
   Priority priority = Priority::kNormal;
   std::string owner;               // who may see and cancel it
   std::optional<double> deadline;  // seconds from acceptance; then it is cancelled
+  bool previews = false;           // wanted while it is drawn
   bool keep = false;               // its pictures stay for a while after its end
 };
 
@@ -64,6 +65,8 @@ struct JobView {
   std::string error;                        // of a failed one
   DoneMessage done;                         // of one that is done
   std::vector<JobPicture> pictures;
+  int previews = 0;                                       // how many there have been
+  std::shared_ptr<const std::vector<std::byte>> preview;  // the latest: a small PNG
 };
 
 /// Told about every change, on any thread and outside of all locks; views may come out of order,

@@ -238,6 +238,8 @@ std::optional<JobMessage> Jobs::take() {
     for (auto& queue : queues_) {
       if (queue.empty()) continue;
       Job& job = jobs_.at(queue.front());
+      // One of several jobs killed the worker. Each is tried alone, so that it kills no other.
+      if (!running_.empty() && (job.view.attempts > 0 || replaying())) break;
       queue.pop_front();
       if (running_.empty()) busy_since_ = Clock::now();
       running_.push_back(job.view.id);
@@ -247,7 +249,7 @@ std::optional<JobMessage> Jobs::take() {
       job.view.queue_seconds = seconds_between(job.accepted, job.began);
       job.view.step = job.view.steps = 0;
       ++job.view.attempts;
-      message = {job.view.id, job.spec.model, job.spec.request, job.spec.file};
+      message = {job.view.id, job.spec.model, job.spec.request, job.spec.file, job.spec.previews};
       changed(job, notes);
       queue_changed(notes);
       break;
@@ -255,6 +257,12 @@ std::optional<JobMessage> Jobs::take() {
   }
   say(notes);
   return message;
+}
+
+/// Whether what runs has run before.
+bool Jobs::replaying() const {
+  return std::any_of(running_.begin(), running_.end(),
+                     [this](JobId id) { return jobs_.at(id).view.attempts > 1; });
 }
 
 std::vector<JobId> Jobs::take_cancels() {
@@ -284,6 +292,19 @@ void Jobs::receive(const ProgressMessage& message) {
     job->view.stage = message.stage;
     job->view.step = message.step;
     job->view.steps = message.steps;
+    changed(*job, notes);
+  }
+  say(notes);
+}
+
+void Jobs::receive(PreviewMessage message) {
+  Notes notes;
+  {
+    const std::lock_guard lock(mutex_);
+    Job* job = running_job(message.id);
+    if (!job) return;
+    ++job->view.previews;
+    job->view.preview = std::make_shared<const std::vector<std::byte>>(std::move(message.bytes));
     changed(*job, notes);
   }
   say(notes);
@@ -400,6 +421,7 @@ void Jobs::end(Job& job, JobState state, Notes& notes) {
     job.view.queue_seconds = seconds_between(job.accepted, now);
   }
   job.view.state = state;
+  job.view.preview.reset();
   if (state != JobState::kDone) job.view.pictures.clear();
   job.spec.request = {};
   std::erase(running_, job.view.id);

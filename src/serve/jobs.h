@@ -67,6 +67,7 @@ class Jobs {
   [[nodiscard]] std::optional<JobMessage> take();
   [[nodiscard]] std::vector<JobId> take_cancels();
   void receive(const ProgressMessage& message);
+  void receive(PreviewMessage message);
   void receive(PictureMessage message);
   void receive(const DoneMessage& message);
   void receive(const FailedMessage& message);
@@ -96,6 +97,7 @@ class Jobs {
   void changed(Job& job, Notes& notes);
   void queue_changed(Notes& notes);
   void end(Job& job, JobState state, Notes& notes);
+  [[nodiscard]] bool replaying() const;
   void requeue(Job& job);
   bool cancel_locked(Job& job, CancelCause cause, Notes& notes);
   void forget_old(Clock::time_point now);

@@ -46,7 +46,7 @@ void fields(Archive& a, PictureFile& v) {
 }
 template <class Archive>
 void fields(Archive& a, JobMessage& v) {
-  a(v.id, v.model, v.request, v.file);
+  a(v.id, v.model, v.request, v.file, v.previews);
 }
 template <class Archive>
 void fields(Archive& a, CancelMessage& v) {
@@ -70,6 +70,10 @@ void fields(Archive& a, UnusableMessage& v) {
 template <class Archive>
 void fields(Archive& a, ProgressMessage& v) {
   a(v.id, v.stage, v.step, v.steps);
+}
+template <class Archive>
+void fields(Archive& a, PreviewMessage& v) {
+  a(v.id, v.step, v.steps, v.bytes);
 }
 template <class Archive>
 void fields(Archive& a, PictureMessage& v) {

@@ -33,6 +33,7 @@ struct JobMessage {
   std::string model;
   GenerateRequest request;
   PictureFile file;
+  bool previews = false;  // wanted, at most two a second
 };
 
 struct CancelMessage {
@@ -75,6 +76,13 @@ struct ProgressMessage {
   int step = 0, steps = 0;
 };
 
+/// How the first picture is going to look.
+struct PreviewMessage {
+  JobId id = 0;
+  int step = 0, steps = 0;
+  std::vector<std::byte> bytes;  // a small PNG
+};
+
 struct PictureMessage {
   JobId id = 0;
   int index = 0;
@@ -99,8 +107,8 @@ struct FailedMessage {
 };
 
 using ToWorker = std::variant<JobMessage, CancelMessage, ShutdownMessage>;
-using ToFront = std::variant<ReadyMessage, UnusableMessage, ProgressMessage, PictureMessage,
-                             DoneMessage, FailedMessage>;
+using ToFront = std::variant<ReadyMessage, UnusableMessage, ProgressMessage, PreviewMessage,
+                             PictureMessage, DoneMessage, FailedMessage>;
 
 /// Kind and fields of a message; the decoders throw Error(kInternal) for anything else.
 [[nodiscard]] std::vector<std::byte> encode_message(const ToWorker& message);

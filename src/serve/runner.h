@@ -1,13 +1,13 @@
 // What draws inside the worker: takes jobs, works on them a bit at a time, reports.
 //
 // The worker's loop hands jobs over while there is room and calls step() as long as any is under
-// way. A runner that draws several jobs at once has several slots and makes one denoising step of
-// all in step(); one that draws them whole has one slot. Thread-safety: one thread.
+// way. Thread-safety: one thread.
 // Errors: step() throws Error(kDevice) when the device is beyond use: the worker then ends and is
 // started again. Everything else that goes wrong with a job is reported as that job's failure.
 #pragma once
 
-#include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "octet/engine.h"
@@ -26,6 +26,7 @@ class Report {
   /// Whether the front no longer wants the job: it is then to fail with kCancelled.
   [[nodiscard]] virtual bool cancelled(JobId id) const = 0;
   virtual void progress(const ProgressMessage& message) = 0;
+  virtual void preview(const PreviewMessage& message) = 0;
   virtual void failed(const FailedMessage& message) = 0;
   /// The job is drawn; its pictures are encoded and sent while the next job begins.
   virtual void drawn(const JobMessage& job, GenerateResult result) = 0;
@@ -42,7 +43,7 @@ class Runner {
   [[nodiscard]] virtual int slots() const = 0;
   /// Jobs that were started and not yet reported as drawn or failed.
   [[nodiscard]] virtual int under_way() const = 0;
-  virtual void start(JobMessage job) = 0;
+  virtual void start(JobMessage job, Report& report) = 0;
   virtual void step(Report& report) = 0;
 };
 
@@ -52,8 +53,14 @@ struct ServedModel {
   EngineOptions options;
 };
 
-/// One job at a time, whole, by Engine::generate. Loads the models; throws what loading throws.
-[[nodiscard]] std::unique_ptr<Runner> make_whole_job_runner(const std::vector<ServedModel>& models);
+struct RunnerOptions {
+  std::vector<ServedModel> models;
+  int batch = 8;  // pictures that are denoised together
+};
+
+/// All jobs of a model in one running batch (octet/batch.h): they join and leave between steps.
+/// Loads the models; throws what loading throws.
+[[nodiscard]] std::unique_ptr<Runner> make_batch_runner(const RunnerOptions& options);
 
 [[nodiscard]] ModelCard card_of(const std::string& name, const ModelInfo& info);
 

@@ -180,6 +180,8 @@ void Supervisor::receive(ToFront message) {
     change([&](WorkerStatus& s) { s.unusable = *unusable; });
   } else if (const auto* progress = std::get_if<ProgressMessage>(&message)) {
     jobs_.receive(*progress);
+  } else if (auto* preview = std::get_if<PreviewMessage>(&message)) {
+    jobs_.receive(std::move(*preview));
   } else if (auto* picture = std::get_if<PictureMessage>(&message)) {
     jobs_.receive(std::move(*picture));
   } else if (const auto* done = std::get_if<DoneMessage>(&message)) {

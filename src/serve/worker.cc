@@ -35,6 +35,9 @@ class WorkerReport final : public Report {
   void progress(const ProgressMessage& message) override {
     channel_.send(encode_message(ToFront(message)));
   }
+  void preview(const PreviewMessage& message) override {
+    channel_.send(encode_message(ToFront(message)));
+  }
   void failed(const FailedMessage& message) override {
     inbox_.forget(message.id);
     channel_.send(encode_message(ToFront(message)));
@@ -50,11 +53,11 @@ class WorkerReport final : public Report {
   Finisher& finisher_;
 };
 
-void take_jobs(Inbox& inbox, Runner& runner) {
+void take_jobs(Inbox& inbox, Runner& runner, Report& report) {
   while (runner.under_way() < runner.slots()) {
     auto job = inbox.take(runner.under_way() == 0);
     if (!job) return;
-    runner.start(std::move(*job));
+    runner.start(std::move(*job), report);
   }
 }
 
@@ -65,7 +68,7 @@ void serve(Channel& channel, Inbox& inbox, Runner& runner, const std::vector<Ser
   WorkerReport report(channel, inbox, finisher);
   std::thread([&channel, &inbox] { read_messages(channel, inbox); }).detach();
   while (true) {
-    take_jobs(inbox, runner);
+    take_jobs(inbox, runner, report);
     if (runner.under_way() > 0) {
       runner.step(report);
     } else if (inbox.finished()) {
@@ -76,7 +79,7 @@ void serve(Channel& channel, Inbox& inbox, Runner& runner, const std::vector<Ser
 
 }  // namespace
 
-int run_worker(int descriptor, const std::vector<ServedModel>& models) {
+int run_worker(int descriptor, const RunnerOptions& options) {
   // The front decides when to end: a terminal and systemd signal both processes.
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGTERM, SIG_IGN);
@@ -86,7 +89,7 @@ int run_worker(int descriptor, const std::vector<ServedModel>& models) {
   std::unique_ptr<Runner> runner;
   UnusableMessage unusable;
   try {
-    runner = make_whole_job_runner(models);
+    runner = make_batch_runner(options);
   } catch (const Error& error) {
     unusable = {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
@@ -97,7 +100,7 @@ int run_worker(int descriptor, const std::vector<ServedModel>& models) {
     ::_exit(exit_code(unusable.code));
   }
   try {
-    serve(*channel, *inbox, *runner, models);
+    serve(*channel, *inbox, *runner, options.models);
   } catch (const Error& error) {
     std::fprintf(stderr, "octet: error: worker: %s\n", error.what());
     ::_exit(exit_code(error.code()));

@@ -4,15 +4,12 @@
 // When the front is gone the process ends at once: nobody would read what it draws.
 #pragma once
 
-#include <functional>
-#include <memory>
-
 #include "serve/runner.h"
 
 namespace octet::serve {
 
 /// Loads, serves and returns the exit code of the process. `descriptor` is the worker's end of the
 /// channel.
-int run_worker(int descriptor, const std::vector<ServedModel>& models);
+int run_worker(int descriptor, const RunnerOptions& options);
 
 }  // namespace octet::serve

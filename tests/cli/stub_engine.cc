@@ -13,6 +13,7 @@
 #include <iostream>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "base/format.h"
 #include "octet/engine.h"
@@ -195,8 +196,20 @@ class StubBatch final : public Batch {
   bool step() override {
     const auto [request, hooks] = std::move(waiting_.front());
     waiting_.pop_front();
-    if (asked_ && hooks.preview) hooks.preview({});
-    hooks.done(engine_.generate(request, {.progress = hooks.progress, .dump = {}}));
+    const auto progress = [this, &h = hooks](const Progress& p) {
+      const bool go_on = !h.progress || h.progress(p);
+      if (std::exchange(asked_, false) && h.preview) {
+        h.preview(
+            {p.step, p.steps, {{.width = 8, .height = 8, .rgb = std::vector<std::uint8_t>(192)}}});
+      }
+      return go_on;
+    };
+    try {
+      hooks.done(engine_.generate(request, {.progress = progress, .dump = {}}));
+    } catch (const Error& error) {
+      if (error.code() == Code::kDevice) throw;
+      hooks.failed(error);
+    }
     return !waiting_.empty();
   }
   void cancel(Id) override {}

@@ -163,7 +163,7 @@ TEST(Generation, WarningsAreInTheHead) {
 }
 
 TEST(Generation, FullIs429AtOnce) {
-  const ServerProcess slow({"--model", "slow", "--queue", "1"});
+  const ServerProcess slow({"--model", "slow", "--queue", "1", "--batch", "1"});
   std::vector<std::unique_ptr<HttpConnection>> held;
   for (int i = 0; i < 2; ++i) {
     held.push_back(std::make_unique<HttpConnection>(slow.port()));

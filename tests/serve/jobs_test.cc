@@ -129,6 +129,27 @@ TEST(Jobs, AreReplayedOnceWhenTheWorkerDies) {
   EXPECT_EQ(jobs.take()->request.prompt, "b");
 }
 
+TEST(Jobs, WhatMayHaveKilledAWorkerIsReplayedAlone) {
+  Jobs jobs({.attempts = 2});
+  const Watcher guilty, innocent;
+  (void)jobs.submit(spec("guilty"), guilty.listener());
+  (void)jobs.submit(spec("innocent"), innocent.listener());
+  (void)jobs.take();
+  (void)jobs.take();
+  jobs.worker_lost("killed");
+  (void)jobs.submit(spec("new"), {});
+  EXPECT_EQ(jobs.take()->request.prompt, "guilty");
+  EXPECT_FALSE(jobs.take()) << "nothing beside it";
+  jobs.worker_lost("killed");
+  EXPECT_EQ(guilty.views->back().state, JobState::kFailed);
+  const auto second = jobs.take();
+  EXPECT_EQ(second->request.prompt, "innocent");
+  EXPECT_FALSE(jobs.take());
+  jobs.receive(DoneMessage{.id = second->id});
+  EXPECT_EQ(innocent.views->back().state, JobState::kDone);
+  EXPECT_EQ(jobs.take()->request.prompt, "new");
+}
+
 TEST(Jobs, CancelledJobsAreNotReplayed) {
   Jobs jobs({});
   const Watcher watcher;

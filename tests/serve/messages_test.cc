@@ -47,6 +47,7 @@ TEST(Messages, EveryKindArrivesAsItself) {
       ReadyMessage{{{.name = "m", .longest_side = 512, .guidance = 4.5f}}, 3},
       UnusableMessage{Code::kIo, "no"},
       ProgressMessage{1, Stage::kDecode, 2, 3},
+      PreviewMessage{1, 2, 3, {std::byte{9}}},
       PictureMessage{.id = 1, .index = 2, .seed = 3, .bytes = {std::byte{4}}},
       DoneMessage{.id = 1, .used = {.steps = 5}, .warnings = {"a", ""}},
       FailedMessage{1, Code::kCancelled, "x"}};
