@@ -9,6 +9,7 @@
 // is what StableDiffusion3Img2ImgPipeline and StableDiffusion3InpaintPipeline of diffusers 0.36 do
 // for models of 16 channels, with one difference: decoding an inpainted picture, diffusers leaves
 // out the VAE's shift of latents (0.0609), which all its other SD3 pipelines add; Octet adds it.
+// Compat changes which steps a strength leaves (diffusion/schedule.h) and nothing else here.
 #pragma once
 
 #include <optional>
