@@ -1,5 +1,6 @@
 #include "octet/engine.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "backend/null/null_backend.h"
@@ -100,8 +101,13 @@ Engine::Engine(const EngineOptions& asked) {
   if (!remark.empty()) loaded.info.device += "; " + remark;
   loaded.info.memory = plan.text;
   loaded.info.load_seconds = seconds_since(begin);
-  loaded.info.defaults = resolve_settings({.seed = 0}, loaded.models);
   const SideRange sides = side_range(loaded.models);
+  // A model whose own size is beyond its position table still draws what is asked for in smaller.
+  const ModelDefaults& own = loaded.models.defaults;
+  loaded.info.defaults = resolve_settings({.seed = 0,
+                                           .width = std::min(own.width, sides.longest),
+                                           .height = std::min(own.height, sides.longest)},
+                                          loaded.models);
   loaded.info.side_multiple = sides.multiple;
   loaded.info.longest_side = sides.longest;
   impl_ = std::make_unique<Impl>(Impl{std::move(backend), std::move(loaded), plan.room});
