@@ -57,6 +57,8 @@ class RequestRun {
   void check(Ctx ctx) const;
   [[nodiscard]] Picture decode(Ctx ctx, std::size_t picture) const;
 
+  /// What it was given to keep things in; it is over then.
+  [[nodiscard]] Buffer release() { return keep_.release(); }
   /// Bytes of `keep` that it needs.
   [[nodiscard]] std::size_t memory() const { return keep_.peak(); }
 

@@ -60,9 +60,9 @@ Batch::Id RunningBatch::join(GenerateRequest request, BatchHooks hooks) {
 
 bool RunningBatch::step() {
   end_cancelled();
+  denoise();
   admit();
   begin_one();
-  denoise();
   decode_one();
   end_cancelled();  // whose hooks said so in this step
   std::erase_if(jobs_, [](const Job& job) { return job.state == State::kEnded; });
@@ -165,7 +165,25 @@ bool RunningBatch::has_room(const Job& job, int copies, std::size_t scratch) con
                            (scratch > have ? scratch - have : 0);
   if (options_.max_memory != 0 && held() + more > options_.max_memory) return false;
   const std::size_t free = backend_.info().memory;
-  return free == 0 || more <= free;
+  return free == 0 || more <= free + spare_bytes();
+}
+
+std::size_t RunningBatch::spare_bytes() const {
+  std::size_t bytes = 0;
+  for (const Buffer& spare : spares_) bytes += spare.size();
+  return bytes;
+}
+
+Buffer RunningBatch::allocate_keep(std::size_t bytes) {
+  for (Buffer& spare : spares_) {
+    if (spare.size() < bytes || spare.size() / 2 > bytes) continue;
+    std::swap(spare, spares_.back());
+    Buffer found = std::move(spares_.back());
+    spares_.pop_back();
+    return found;
+  }
+  spares_.clear();  // of other sizes
+  return backend_.allocate(bytes);
 }
 
 // When scratch has to grow it does so for as many pictures as may come, if there is room for them.
@@ -185,6 +203,7 @@ void RunningBatch::reserve_scratch(const Job& job) {
                                            (job.planned.memory() + scratch - before) >> 20));
   }
   scratch_.reset();
+  spares_.clear();
   try {
     scratch_.emplace(backend_.allocate(scratch));
   } catch (const Error&) {
@@ -206,6 +225,7 @@ void RunningBatch::begin_one() {
   if (job == nullptr) return;
   guarded(*job, [&] {
     const Ctx ctx = context();
+    backend_.synchronize();  // or these stages would seem to take what the device does before them
     if (job->prepared.request.init) {
       const Stopwatch init;
       job->run->encode_init(ctx);
@@ -233,44 +253,35 @@ void RunningBatch::begin_one() {
 void RunningBatch::denoise() {
   Unit unit;
   std::vector<Track*> tracks;
-  bool waits = false;
   for (Job& job : jobs_) {
-    if (job.state != State::kDenoise || job.cancelled) continue;
-    job.run->want_estimates(job.preview_asked);
-    for (Track& track : job.run->tracks()) tracks.push_back(&track);
-    const Row& row = tracks.back()->row;
-    unit.emplace_back(&job, row.step() + 1);
-    waits = waits || job.preview_asked || row.step() + 1 == row.steps();
+    if (job.state != State::kDenoise) continue;
+    const std::span<Track> own = job.run->tracks();
+    if (own.front().row.done()) continue;  // its last step is on its way
+    const bool preview = job.preview_asked && !job.preview_due;
+    job.run->want_estimates(preview);
+    unit.push_back({&job, own.front().row.step() + 1, preview});
+    for (Track& track : own) tracks.push_back(&track);
   }
-  if (unit.empty()) return;
-  try {
-    denoiser_.step(context(), tracks);
-  } catch (const Error& error) {  // nobody knows how far each of them came
-    if (error.code() == Code::kDevice) throw;
-    for (const auto& [job, step] : unit) fail(*job, error);
-    return;
-  }
-  units_.push_back(unit);
-  auto running = static_cast<std::size_t>(backend_.finish_unit());
-  if (waits) {
-    backend_.synchronize();
-    running = 0;
+  std::size_t running = 0;
+  if (unit.empty()) {
+    if (!units_.empty()) backend_.synchronize();
+  } else {
+    try {
+      denoiser_.step(context(), tracks);
+    } catch (const Error& error) {  // nobody knows how far each of them came
+      if (error.code() == Code::kDevice) throw;
+      for (const Handed& handed : unit) fail(*handed.job, error);
+      return;
+    }
+    for (const Handed& handed : unit) {
+      if (!handed.preview) continue;
+      handed.job->preview_asked = false;
+      handed.job->preview_due = true;
+    }
+    units_.push_back(std::move(unit));
+    running = static_cast<std::size_t>(backend_.finish_unit());
   }
   report_units(running);
-  show_previews(unit);
-}
-
-void RunningBatch::show_previews(const Unit& unit) {
-  for (const auto& [job, step] : unit) {
-    if (!job->preview_asked || job->cancelled || !job->in_flight()) continue;
-    guarded(*job, [&, job = job, step = step] {
-      job->preview_asked = false;
-      if (!projection_) projection_.emplace(backend_, *null_, models_.vae);
-      job->hooks.preview({.step = step,
-                          .steps = job->prepared.row.steps(),
-                          .pictures = job->run->previews(context(), *projection_)});
-    });
-  }
 }
 
 // Steps are reported when the device has finished them, not when they were handed to it.
@@ -278,8 +289,13 @@ void RunningBatch::report_units(std::size_t running) {
   while (units_.size() > running) {
     const Unit unit = std::move(units_.front());
     units_.pop_front();
-    for (const auto& [job, step] : unit) {
-      if (!job->cancelled) guarded(*job, [&, job = job, step = step] { report_step(*job, step); });
+    for (const Handed& handed : unit) {
+      Job& job = *handed.job;
+      if (job.cancelled || !job.in_flight()) continue;
+      guarded(job, [&] {
+        report_step(job, handed.step);
+        if (handed.preview && !job.cancelled) show_preview(job, handed.step);
+      });
     }
   }
 }
@@ -290,9 +306,16 @@ void RunningBatch::report_step(Job& job, int step) {
   if (step == steps) {
     job.result.seconds.denoise = seconds;
     job.state = State::kDecode;
-    job.stage = {};
   }
   report(job, {.stage = Stage::kDenoise, .step = step, .steps = steps, .seconds = seconds});
+}
+
+void RunningBatch::show_preview(Job& job, int step) {
+  job.preview_due = false;
+  if (!projection_) projection_.emplace(backend_, *null_, models_.vae);
+  job.hooks.preview({.step = step,
+                     .steps = job.prepared.row.steps(),
+                     .pictures = job.run->previews(context(), *projection_)});
 }
 
 void RunningBatch::decode_one() {
@@ -300,12 +323,14 @@ void RunningBatch::decode_one() {
   if (job == nullptr || job->cancelled) return;
   guarded(*job, [&] {
     const Ctx ctx = context();
+    backend_.synchronize();  // see begin_one
+    const Stopwatch decode;
     std::vector<Picture>& pictures = job->result.pictures;
     if (pictures.empty()) job->run->check(ctx);
     pictures.push_back(job->run->decode(ctx, pictures.size()));
+    double& seconds = job->result.seconds.decode;
+    seconds += decode.seconds();
     if (static_cast<int>(pictures.size()) < job->pictures()) return;
-    const double seconds = job->stage.seconds();
-    job->result.seconds.decode = seconds;
     report(*job, {.stage = Stage::kDecode, .step = 1, .steps = 1, .seconds = seconds});
     if (job->cancelled) return;
     job->result.activation_peak_bytes = job->run->memory() + scratch_->peak();
@@ -335,9 +360,14 @@ void RunningBatch::guarded(Job& job, const std::function<void()>& work) {
 
 void RunningBatch::end(Job& job) {
   job.state = State::kEnded;
-  job.run.reset();
   for (Unit& unit : units_) {
-    std::erase_if(unit, [&](const auto& entry) { return entry.first == &job; });
+    std::erase_if(unit, [&](const Handed& handed) { return handed.job == &job; });
+  }
+  if (!job.run) return;
+  spares_.push_back(job.run->release());
+  job.run.reset();
+  if (spares_.size() > static_cast<std::size_t>(options_.max_pictures)) {
+    spares_.erase(spares_.begin());
   }
 }
 

@@ -3,6 +3,9 @@
 // A request goes waiting -> text -> denoise -> decode -> its end. Requests at text and denoise
 // share one shape; those being decoded do not mind.
 //
+// Order of a step: the device gets the denoising step first, so that it is at work while the host
+// prepares everything else.
+//
 // Memory: every request in flight has an arena of its own (request_run.h); scratch is one arena,
 // large enough for the most pictures that fit, so that it lies still while requests come and go and
 // the backend can repeat recordings.
@@ -60,6 +63,7 @@ class RunningBatch final : public Batch {
     int passed = 0;   // pictures that went before it
     bool cancelled = false;
     bool preview_asked = false;
+    bool preview_due = false;  // of a step that the device has
 
     [[nodiscard]] int pictures() const { return prepared.request.batch; }
     [[nodiscard]] Shape shape() const;
@@ -69,8 +73,13 @@ class RunningBatch final : public Batch {
     }
   };
 
-  /// A step that was handed to the device: of whom, and the how-manieth of each from 1.
-  using Unit = std::vector<std::pair<Job*, int>>;
+  /// What was handed to the device of one request: the how-manieth step, from 1.
+  struct Handed {
+    Job* job;
+    int step;
+    bool preview;
+  };
+  using Unit = std::vector<Handed>;
 
   [[nodiscard]] Job* first(State state);
   /// Pictures of jobs in this state.
@@ -83,7 +92,7 @@ class RunningBatch final : public Batch {
   void denoise();
   void report_units(std::size_t running);
   void report_step(Job& job, int step);
-  void show_previews(const Unit& unit);
+  void show_preview(Job& job, int step);
   void decode_one();
 
   void report(Job& job, const Progress& progress);
@@ -95,6 +104,8 @@ class RunningBatch final : public Batch {
   [[nodiscard]] std::size_t scratch_for(const Job& job, int copies) const;
   [[nodiscard]] bool has_room(const Job& job, int copies, std::size_t scratch) const;
   void reserve_scratch(const Job& job);
+  [[nodiscard]] Buffer allocate_keep(std::size_t bytes);
+  [[nodiscard]] std::size_t spare_bytes() const;
   [[nodiscard]] Ctx context();
   [[nodiscard]] std::size_t held() const;
 
@@ -106,8 +117,9 @@ class RunningBatch final : public Batch {
   Denoiser denoiser_;
   std::optional<PreviewProjection> projection_;  // since the first preview
   std::optional<Arena> scratch_;
-  std::list<Job> jobs_;     // in order of their arrival
-  std::deque<Unit> units_;  // not reported yet
+  std::vector<Buffer> spares_;  // of requests that are over: allocating makes a device wait
+  std::list<Job> jobs_;         // in order of their arrival
+  std::deque<Unit> units_;      // not reported yet
   Id last_id_ = 0;
 };
 

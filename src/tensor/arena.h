@@ -6,6 +6,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <utility>
 
 #include "tensor/buffer.h"
 #include "tensor/tensor.h"
@@ -21,6 +22,8 @@ class Arena {
   [[nodiscard]] Tensor tensor(DType dtype, std::initializer_list<std::int64_t> dims);
   [[nodiscard]] Tensor tensor(DType dtype, int rank, const Dims& dims);
 
+  /// Gives the memory back; the arena is then empty.
+  [[nodiscard]] Buffer release() { return std::exchange(buffer_, Buffer()); }
   [[nodiscard]] std::size_t capacity() const { return buffer_.size(); }
   /// Largest number of bytes in use at any moment since the last reset.
   [[nodiscard]] std::size_t peak() const { return peak_; }

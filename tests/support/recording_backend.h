@@ -25,6 +25,8 @@ class RecordingBackend final : public Backend {
         std::count_if(ops_.begin(), ops_.end(), [&](const OpRecord& r) { return r.op == op; }));
   }
   void clear() { ops_.clear(); }
+  int units_behind = 0;  // what finish_unit says
+  [[nodiscard]] int finish_unit() override { return units_behind; }
   [[nodiscard]] std::size_t prepared() const { return prepared_; }
 
   [[nodiscard]] DeviceInfo info() const override { return inner_->info(); }
