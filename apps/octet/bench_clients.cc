@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <future>
+#include <list>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
 #include "base/format.h"
 #include "base/stopwatch.h"
+#include "image/image.h"
 #include "interrupt.h"
 #include "octet/error.h"
 #include "standard_streams.h"
@@ -27,6 +30,11 @@ GenerateRequest request_of(const BenchOptions& options, int picture) {
 }
 
 using Pictures = std::vector<Picture>;
+
+void encode_png(const Picture& p, int threads) {
+  (void)encode({.width = p.width, .height = p.height, .rgb = p.rgb}, ImageFormat::kPng,
+               {.threads = threads});
+}
 
 struct Together {
   Pictures pictures;
@@ -51,13 +59,13 @@ class Crowd {
     const Stopwatch all;
     for (int client = 0; client < options_.clients; ++client) join_next();
     Stopwatch since;
-    for (bool more = true; more;) {
+    while (serve_clients()) {
       const Stopwatch step;
       if (previews && since.seconds() >= kPreviewInterval) {
         since = {};
         for (const Batch::Id id : ids_) batch_->ask_preview(id);
       }
-      more = batch_->step();
+      batch_->step();
       result_.longest_step = std::max(result_.longest_step, step.seconds());
     }
     result_.seconds = all.seconds();
@@ -65,6 +73,21 @@ class Crowd {
   }
 
  private:
+  // Whoever has the bytes of a PNG asks for the next picture. False when all are served.
+  bool serve_clients() {
+    for (auto encoded = encoding_.begin(); encoded != encoding_.end();) {
+      using namespace std::chrono_literals;
+      if (!batch_->idle() && encoded->wait_for(0s) != std::future_status::ready) {
+        ++encoded;
+        continue;
+      }
+      encoded->get();
+      encoded = encoding_.erase(encoded);
+      join_next();
+    }
+    return !batch_->idle() || !encoding_.empty();
+  }
+
   void join_next() {
     const auto place = static_cast<std::size_t>(joined_);
     if (place >= result_.pictures.size()) return;
@@ -72,8 +95,9 @@ class Crowd {
     hooks.progress = [](const Progress&) { return !interrupted(); };
     hooks.preview = [this](const Preview&) { ++result_.previews; };
     hooks.done = [this, place](GenerateResult r) {
-      result_.pictures[place] = std::move(r.pictures.front());
-      join_next();
+      Picture& picture = result_.pictures[place] = std::move(r.pictures.front());
+      encoding_.push_back(std::async(
+          std::launch::async, [this, &picture] { encode_png(picture, options_.engine.threads); }));
     };
     hooks.failed = [](const Error& error) { throw error; };
     ids_.push_back(batch_->join(request_of(options_, first_ + joined_++), std::move(hooks)));
@@ -84,6 +108,7 @@ class Crowd {
   int first_ = 0, joined_ = 0;
   std::vector<Batch::Id> ids_;
   Together result_;
+  std::list<std::future<void>> encoding_;  // reads from result_
 };
 
 double psnr(const Picture& a, const Picture& b) {
@@ -100,6 +125,7 @@ double draw_alone(Engine& engine, const BenchOptions& options, int first, int co
   const Stopwatch all;
   for (int i = first; i < first + count; ++i) {
     drawn.push_back(std::move(engine.generate(request_of(options, i), hooks).pictures.front()));
+    encode_png(drawn.back(), options.engine.threads);
   }
   return all.seconds();
 }

@@ -1,7 +1,8 @@
 // octet bench --clients: many clients at once against one picture after the other.
 //
-// Every client asks for its next picture when it has the last, so the batch is always as full as
-// there are clients. Errors: as the engine's.
+// From prompt to the bytes of a PNG. Every client asks for its next picture when it has the last,
+// so the batch is as full as there are clients; encoding goes on beside it. Errors: as the
+// engine's.
 #pragma once
 
 #include <string>
