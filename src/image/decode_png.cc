@@ -85,26 +85,31 @@ bool read_pixels(Job& job) {
   refuse_picture(name, std::string("damaged PNG: ") + job.message);
 }
 
-// The sides, from the first chunk.
-void check_header(const PngChunk& header, const std::string& name) {
-  const auto side = [&](std::size_t at) {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-      value = value << 8 | std::to_integer<std::uint64_t>(header.data[at + i]);
-    }
-    return value;
-  };
-  check_input_size(side(0), side(4), name);
+std::uint64_t number_at(const PngChunk& chunk, std::size_t at) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    value = value << 8 | std::to_integer<std::uint64_t>(chunk.data[at + i]);
+  }
+  return value;
+}
+
+// Whether the chunk says that the colours are not sRGB.
+bool names_other_colours(const PngChunk& chunk) {
+  if (chunk.type == "iCCP" || chunk.type == "cICP") return true;
+  constexpr std::uint64_t kLeast = 45000, kMost = 46000;  // around 1/2.2, as sRGB files have it
+  if (chunk.type != "gAMA" || chunk.data.size() != 4) return false;
+  const std::uint64_t gamma = number_at(chunk, 0);
+  return gamma < kLeast || gamma > kMost;
 }
 
 // What libpng would pass over or only warn of.
 void check_chunks(std::span<const std::byte> bytes, const std::string& name, RawPicture& raw) {
   std::size_t count = 0;
   const auto visit = [&](const PngChunk& chunk) {
-    if (chunk.type == "IHDR") check_header(chunk, name);
+    if (chunk.type == "IHDR") check_input_size(number_at(chunk, 0), number_at(chunk, 4), name);
     if (chunk.type == "acTL") refuse_picture(name, "expected one picture, found an animation");
     if (chunk.type == "eXIf") raw.orientation = exif_orientation(chunk.data);
-    raw.has_profile = raw.has_profile || chunk.type == "iCCP";
+    raw.has_profile = raw.has_profile || names_other_colours(chunk);
     if (++count > kMaxChunks) {
       refuse_picture(name, format("expected at most %zu chunks, found more", kMaxChunks));
     }

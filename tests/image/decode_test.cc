@@ -209,6 +209,29 @@ TEST(Decode, AFloodOfChunksIsRefused) {
   refused("expected at most 65536 chunks", flood);
 }
 
+// A chunk behind the header.
+Bytes with_chunk(std::string chunk) {
+  const std::string size(1, static_cast<char>(chunk.size() - 4));
+  const auto crc = static_cast<std::uint32_t>(
+      ::crc32_z(0, reinterpret_cast<const unsigned char*>(chunk.data()), chunk.size()));
+  chunk = std::string(3, '\0') + size + chunk;
+  for (int shift = 24; shift >= 0; shift -= 8) chunk += static_cast<char>(crc >> shift);
+  Bytes png = read_input("rgb.png");
+  const auto bytes = std::as_bytes(std::span(chunk));
+  png.insert(png.begin() + 33, bytes.begin(), bytes.end());
+  return png;
+}
+
+TEST(Decode, OtherColoursAreSaid) {
+  const auto remarks = [](const std::string& chunk) {
+    return decode_picture(with_chunk(chunk), "a.png").remarks;
+  };
+  const std::vector<std::string> said = {"a.png: its colour profile is not applied"};
+  EXPECT_EQ(remarks(std::string("gAMA\0\1\x86\xa0", 8)), said) << "100000: linear";
+  EXPECT_TRUE(remarks(std::string("gAMA\0\0\xb1\x8f", 8)).empty()) << "45455: as sRGB";
+  EXPECT_EQ(remarks(std::string("cICP\x9\x10\0\1", 8)), said) << "HDR";
+}
+
 TEST(Decode, TooManyBytesAreRefused) {
   refused("expected at most 67108864 bytes, found 67108865", Bytes(kMaxInputBytes + 1));
 }
