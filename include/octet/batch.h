@@ -44,7 +44,7 @@ struct Preview {
   std::vector<Picture> pictures;
 };
 
-/// Called inside of step(); they may call join, cancel and load, but not step. All may be empty. An
+/// Called inside of step(); they may call anything but step. All may be empty. An
 /// Error that `progress` or `preview` throws ends the request.
 struct BatchHooks {
   /// Returns false to cancel within one step.

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "backend/device_scratch.h"
 #include "backend/null/null_backend.h"
 #include "base/format.h"
 
@@ -13,6 +14,7 @@ RunningBatch::RunningBatch(Backend& backend, const Models& models, DType stream,
                            const BatchOptions& options)
     : backend_(backend),
       models_(models),
+      stream_(stream),
       null_(make_null_backend({.stream = stream})),
       options_(options),
       cache_(options.prompt_cache),
@@ -27,8 +29,7 @@ RunningBatch::Job::Job(Id number, PreparedRequest request, BatchHooks its_hooks,
     : id(number),
       prepared(std::move(request)),
       hooks(std::move(its_hooks)),
-      planned(prepared, models, null, Arena(null.allocate(kNullArenaBytes))),
-      scratch(plan_alone(models, null, planned)) {
+      planned(prepared, models, null, Arena(null.allocate(kNullArenaBytes))) {
   result.used = prepared.settings;
   result.warnings = prepared.warnings;
 }
@@ -45,9 +46,11 @@ Batch::Id RunningBatch::join(GenerateRequest request, BatchHooks hooks) {
   std::list<Job> one;
   one.emplace_back(last_id_ + 1, prepare_request(models_, std::move(request)), std::move(hooks),
                    models_, *null_);
-  const std::size_t alone = one.front().planned.memory() + one.front().scratch;
+  Job& job = one.front();
+  job.scratch = plan([&](Backend& null) { return plan_alone(models_, null, job.planned); });
+  const std::size_t alone = job.planned.memory() + job.scratch.arena + job.scratch.ops;
   std::size_t limit = backend_.info().memory;
-  if (limit != 0) limit += held();
+  if (limit != 0) limit += held() + spare_bytes();
   if (options_.max_memory != 0) limit = options_.max_memory;
   if (limit != 0 && alone > limit) {
     throw Error(Code::kOutOfMemory,
@@ -136,9 +139,21 @@ void RunningBatch::start(Job& job) {
 
 // ---- memory --------------------------------------------------------------------------------
 
+RunningBatch::Scratch RunningBatch::plan(
+    const std::function<std::size_t(Backend& null)>& run) const {
+  DeviceScratch ops;
+  const auto null = make_null_backend({.stream = stream_, .scratch = &ops});
+  const std::size_t arena = run(*null);
+  return {.arena = arena, .ops = backend_.info().kind == "cuda" ? ops.total() : 0};
+}
+
 // Scratch with everyone in flight and so many requests like this one.
-std::size_t RunningBatch::scratch_for(const Job& job, int copies) const {
-  std::size_t scratch = job.scratch;
+RunningBatch::Scratch RunningBatch::scratch_for(const Job& job, int copies) const {
+  Scratch most = job.scratch;
+  const auto grow = [&](const Scratch& scratch) {
+    most.arena = std::max(most.arena, scratch.arena);
+    most.ops = std::max(most.ops, scratch.ops);
+  };
   std::vector<Track> tracks;
   const auto add = [&](const Job& one) {
     const std::span<const Track> own = one.planned.tracks();
@@ -147,22 +162,26 @@ std::size_t RunningBatch::scratch_for(const Job& job, int copies) const {
   for (int i = 0; i < copies; ++i) add(job);
   for (const Job& other : jobs_) {
     if (!other.in_flight()) continue;
-    scratch = std::max(scratch, other.scratch);
+    grow(other.scratch);
     if (other.denoising()) add(other);
   }
-  return std::max(scratch, plan_step(models_, *null_, std::move(tracks)));
+  grow(plan([&](Backend& null) { return plan_step(models_, null, std::move(tracks)); }));
+  return most;
 }
 
 std::size_t RunningBatch::held() const {
-  std::size_t bytes = scratch_ ? scratch_->capacity() : 0;
+  std::size_t bytes = (scratch_ ? scratch_->capacity() : 0) + ops_scratch_;
   for (const Job& job : jobs_) bytes += job.in_flight() ? job.planned.memory() : 0;
   return bytes;
 }
 
-bool RunningBatch::has_room(const Job& job, int copies, std::size_t scratch) const {
-  const std::size_t have = scratch_ ? scratch_->capacity() : 0;
+bool RunningBatch::has_room(const Job& job, int copies, const Scratch& scratch) const {
+  const auto beyond = [](std::size_t need, std::size_t have) {
+    return need > have ? need - have : 0;
+  };
   const std::size_t more = job.planned.memory() * static_cast<std::size_t>(copies) +
-                           (scratch > have ? scratch - have : 0);
+                           beyond(scratch.arena, scratch_ ? scratch_->capacity() : 0) +
+                           beyond(scratch.ops, ops_scratch_);
   if (options_.max_memory != 0 && held() + more > options_.max_memory) return false;
   const std::size_t free = backend_.info().memory;
   return free == 0 || more <= free + spare_bytes();
@@ -188,28 +207,29 @@ Buffer RunningBatch::allocate_keep(std::size_t bytes) {
 
 // When scratch has to grow it does so for as many pictures as may come, if there is room for them.
 void RunningBatch::reserve_scratch(const Job& job) {
-  std::size_t scratch = scratch_for(job, 1);
-  const std::size_t before = scratch_ ? scratch_->capacity() : 0;
-  if (scratch <= before) return;
-  const int running = count(State::kText) + count(State::kDenoise);
-  for (int copies = (options_.max_pictures - running) / job.pictures(); copies > 1; --copies) {
-    const std::size_t more = scratch_for(job, copies);
-    if (!has_room(job, copies, more)) continue;
-    scratch = more;
-    break;
-  }
+  Scratch scratch = scratch_for(job, 1);
   if (!has_room(job, 1, scratch)) {
-    throw Error(Code::kOutOfMemory, format("memory: expected %zu MiB more for activations",
-                                           (job.planned.memory() + scratch - before) >> 20));
+    throw Error(Code::kOutOfMemory, "memory: not as much is free as when this request was planned");
   }
-  scratch_.reset();
-  spares_.clear();
-  try {
-    scratch_.emplace(backend_.allocate(scratch));
-  } catch (const Error&) {
-    if (before != 0) scratch_.emplace(backend_.allocate(before));
-    throw;
+  const std::size_t before = scratch_ ? scratch_->capacity() : 0;
+  if (scratch.arena > before) {
+    const int running = count(State::kText) + count(State::kDenoise);
+    for (int copies = (options_.max_pictures - running) / job.pictures(); copies > 1; --copies) {
+      const Scratch more = scratch_for(job, copies);
+      if (!has_room(job, copies, more)) continue;
+      scratch.arena = more.arena;
+      break;
+    }
+    scratch_.reset();
+    spares_.clear();
+    try {
+      scratch_.emplace(backend_.allocate(scratch.arena));
+    } catch (const Error&) {
+      if (before != 0) scratch_.emplace(backend_.allocate(before));
+      throw;
+    }
   }
+  ops_scratch_ = std::max(ops_scratch_, scratch.ops);
 }
 
 // There is none when it could neither grow nor be had again as it was.

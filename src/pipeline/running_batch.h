@@ -47,6 +47,11 @@ class RunningBatch final : public Batch {
     bool operator==(const Shape&) const = default;
   };
 
+  /// Bytes while something is computed: in the arena, and what a device's ops keep besides.
+  struct Scratch {
+    std::size_t arena = 0, ops = 0;
+  };
+
   struct Job {
     Job(Id number, PreparedRequest request, BatchHooks its_hooks, const Models& models,
         Backend& null);
@@ -54,8 +59,8 @@ class RunningBatch final : public Batch {
     Id id;
     PreparedRequest prepared;
     BatchHooks hooks;
-    RequestRun planned;       // the same without memory
-    std::size_t scratch = 0;  // bytes it needs when it is alone
+    RequestRun planned;  // the same without memory
+    Scratch scratch;     // when it is alone
     State state = State::kWaiting;
     std::optional<RequestRun> run;  // while it is in flight
     GenerateResult result;
@@ -101,8 +106,9 @@ class RunningBatch final : public Batch {
   void fail(Job& job, const Error& error);
   void end_cancelled();
 
-  [[nodiscard]] std::size_t scratch_for(const Job& job, int copies) const;
-  [[nodiscard]] bool has_room(const Job& job, int copies, std::size_t scratch) const;
+  [[nodiscard]] Scratch plan(const std::function<std::size_t(Backend& null)>& run) const;
+  [[nodiscard]] Scratch scratch_for(const Job& job, int copies) const;
+  [[nodiscard]] bool has_room(const Job& job, int copies, const Scratch& scratch) const;
   void reserve_scratch(const Job& job);
   [[nodiscard]] Buffer allocate_keep(std::size_t bytes);
   [[nodiscard]] std::size_t spare_bytes() const;
@@ -111,15 +117,17 @@ class RunningBatch final : public Batch {
 
   Backend& backend_;
   const Models& models_;
+  DType stream_;
   std::unique_ptr<Backend> null_;
   BatchOptions options_;
   PromptCache cache_;
   Denoiser denoiser_;
   std::optional<PreviewProjection> projection_;  // since the first preview
   std::optional<Arena> scratch_;
-  std::vector<Buffer> spares_;  // of requests that are over: allocating makes a device wait
-  std::list<Job> jobs_;         // in order of their arrival
-  std::deque<Unit> units_;      // not reported yet
+  std::size_t ops_scratch_ = 0;  // planned so far; the backend never gives it back
+  std::vector<Buffer> spares_;   // of requests that are over: allocating makes a device wait
+  std::list<Job> jobs_;          // in order of their arrival
+  std::deque<Unit> units_;       // not reported yet
   Id last_id_ = 0;
 };
 
