@@ -73,8 +73,10 @@ __global__ void __launch_bounds__(Config::kThreads, 1)
   // Swizzled tiles need 1024-byte alignment; the launch asks for as much more.
   auto& s = *reinterpret_cast<Shared<Config>*>(memory + (-shared_address(memory) & 1023));
   set_up(p, s);
-  // Every thread passes this point between the two passes.
+  // Every thread passes this point between the two passes. The barrier counts warps, and of the
+  // producer one lane comes back later than the others.
   const auto overflowed = [&] {
+    __syncwarp();
     sync_threads(kPassBarrier, Config::kConsumers + 32);
     return s.overflow != 0;
   };
