@@ -20,6 +20,7 @@ struct Command {
 int run_bench(Words words);
 int run_generate(Words words);
 int run_inspect(Words words);
+int run_key(Words words);
 int run_lock(Words words);
 int run_verify(Words words);
 int run_quantize(Words words);

@@ -20,6 +20,7 @@ constexpr Command kCommands[] = {
     {"bench", "measure how long pictures take", run_bench},
     {"generate", "draw pictures from a description", run_generate},
     {"inspect", "say what a model is, without loading it", run_inspect},
+    {"key", "make and revoke keys of the server", run_key},
     {"lock", "write down what a model consists of", run_lock},
     {"quantize", "make or judge an FP8 variant of a model", run_quantize},
     {"serve", "draw pictures for programs, over HTTP", run_serve},

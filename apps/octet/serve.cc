@@ -109,7 +109,9 @@ int serve_http(const ServeOptions& options, Words words) {
   for (const serve::ServedModel& model : options.served) service.models.push_back(model.name);
   service.provenance = !options.no_provenance;
   if (options.deadline) service.deadline = static_cast<double>(*options.deadline);
-  api::Front front(service, {options.allowed_hosts, options.allowed_origins});
+  api::Front front(
+      service,
+      {.keys = options.keys, .hosts = options.allowed_hosts, .origins = options.allowed_origins});
   http::Server server({.address = options.address, .port = options.port}, front);
   {
     const RunningServer running(server, supervisor, jobs);

@@ -20,6 +20,15 @@ void add_listen_flags(ServeOptions& o, std::vector<Flag>& flags) {
                    .target = &o.listen,
                    .accepts = is_not_empty,
                    .expected = "ADDRESS:PORT"});
+  flags.push_back({.name = "--keys",
+                   .value = "FILE",
+                   .group = group,
+                   .help = "keys that requests need, made by octet key; must be given to listen on "
+                           "other than loopback addresses",
+                   .normal = "none",
+                   .target = &o.keys,
+                   .accepts = is_not_empty,
+                   .expected = "the name of a file of keys"});
   flags.push_back({.name = "--allowed-host",
                    .value = "NAME",
                    .group = group,
@@ -97,6 +106,16 @@ void split_listen(ServeOptions& o) {
   if (error != std::errc() || stop != end) refuse();
 }
 
+/// Whoever can reach the port could use the device.
+void require_keys(const ServeOptions& o) {
+  const bool loopback = o.address == "::1" || o.address.starts_with("127.");
+  if (loopback || !o.keys.empty()) return;
+  throw Error(Code::kRefused,
+              format("--listen: %s can be reached by others and needs --keys FILE; octet key add "
+                     "makes a key",
+                     excerpt(o.address).c_str()));
+}
+
 /// "path/to/sd3.5_large.safetensors" is served as "sd3.5_large".
 std::string name_of_path(std::string path) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
@@ -144,7 +163,7 @@ Examples:
 constexpr const char* kHelpEnd = R"(
 SIGTERM and SIGINT end the server when the accepted jobs are done.
 Exit codes: 0 ended by a signal, 2 usage, 3 model cannot be used, 4 not enough
-memory, 5 file cannot be read, 6 device or address.
+memory, 5 file cannot be read, 6 device or address, 7 refused.
 )";
 
 }  // namespace
@@ -192,6 +211,7 @@ ServeOptions read_serve_options(std::span<const std::string> words, bool* help) 
   }
   for (const GivenFlag& given : line.flags) store(*given.flag, given.text);
   split_listen(options);
+  require_keys(options);
   name_models(options);
   return options;
 }

@@ -19,6 +19,7 @@ struct ServeOptions {
   std::vector<std::string> models;  // --model: PATH, NAME or NAME=PATH
   std::string listen = "127.0.0.1:8080";
   std::vector<std::string> allowed_hosts, allowed_origins;
+  std::string keys;               // file, empty: none
   int queue = 64;                 // jobs that wait
   int batch = 8;                  // pictures that are denoised together
   std::optional<float> deadline;  // seconds

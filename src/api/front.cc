@@ -85,7 +85,7 @@ bool is_allowed_host(std::string_view host, const std::vector<std::string>& name
          std::find(names.begin(), names.end(), *name) != names.end();
 }
 
-Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)) {
+Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)), keys_(guard_.keys) {
   for (std::string& name : guard_.hosts) name = lower(name);
   add_health_routes(router_, service);
   add_openai_routes(router_, service);
@@ -116,6 +116,20 @@ void Front::check_browser(const http::Request& head) const {
   }
 }
 
+/// The owner of the request's key. RequestError 401 where one is needed and not given.
+std::string Front::owner(const http::Request& head) {
+  const std::string_view given = head.header("Authorization");  // Open WebUI sends an empty one
+  if (!keys_.needed()) return "peer " + head.peer;
+  const auto secret = secret_of(given);
+  const auto name = secret ? keys_.match(*secret) : std::nullopt;
+  if (!name) {
+    throw RequestError(401, "invalid_api_key",
+                       given.empty() ? "no API key was given: Authorization: Bearer KEY"
+                                     : "the API key is not one of this server's");
+  }
+  return "key " + *name;
+}
+
 http::Match Front::find(const http::Request& head) const {
   http::Match match = router_.find(head.method, head.path);
   if (match.route) return match;
@@ -126,10 +140,17 @@ http::Match Front::find(const http::Request& head) const {
   throw RequestError(404, "not_found", "no such route: " + excerpt(head.path));
 }
 
+/// The route, for those who may know of it.
+http::Match Front::find_for(const http::Request& head) {
+  http::Match open = router_.find(head.method, head.path);
+  if (!open.route || !open.route->open) (void)owner(head);
+  return find(head);
+}
+
 http::Admission Front::admit(const http::Request& head) {
   try {
     check_browser(head);
-    const http::Match match = find(head);
+    const http::Match match = find_for(head);
     if (head.method == "POST" && !is_json(head.header("Content-Type"))) {
       throw RequestError(415, "unsupported_media_type",
                          "Content-Type: expected application/json, found '" +
@@ -138,6 +159,7 @@ http::Admission Front::admit(const http::Request& head) {
     return {.body_limit = match.route->body_limit};
   } catch (const RequestError& error) {
     http::Response refusal = openai_error(error);
+    if (error.status() == 401) refusal.headers.push_back({"WWW-Authenticate", "Bearer"});
     if (error.status() == 405) {
       refusal.headers.push_back({"Allow", router_.find(head.method, head.path).allowed});
     }
@@ -147,7 +169,8 @@ http::Admission Front::admit(const http::Request& head) {
 
 void Front::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) {
   try {
-    http::Match match = find(request);
+    http::Match match = find_for(request);
+    request.owner = match.route->open ? "" : owner(request);
     request.parameters = std::move(match.parameters);
     match.route->handler(request, exchange);
   } catch (const RequestError& error) {

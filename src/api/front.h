@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/keys.h"
 #include "api/service.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -16,6 +17,7 @@
 namespace octet::api {
 
 struct GuardOptions {
+  std::string keys;                  // file of keys (keys.h); empty: none are needed
   std::vector<std::string> hosts;    // names allowed in Host, without port, lower case
   std::vector<std::string> origins;  // allowed besides the server's own, "https://example.org"
 };
@@ -30,9 +32,12 @@ class Front final : public http::Application {
 
  private:
   void check_browser(const http::Request& head) const;
+  [[nodiscard]] std::string owner(const http::Request& head);
+  [[nodiscard]] http::Match find_for(const http::Request& head);
   [[nodiscard]] http::Match find(const http::Request& head) const;
 
   GuardOptions guard_;
+  KeyRing keys_;
   http::Router router_;
 };
 

@@ -120,7 +120,7 @@ Accepted submit(Service& service, const http::Request& request, serve::JobSpec s
   }
   std::erase_if(service.repeatable,
                 [&](const auto& entry) { return !service.jobs.find(entry.second.token); });
-  const std::string key = owner_of(request) + "\n" + request.path + "\n" + std::string(given);
+  const std::string key = request.owner + "\n" + request.path + "\n" + std::string(given);
   const std::string digest = sha256_hex(std::as_bytes(std::span(request.body)));
   const auto place = service.repeatable.find(key);
   if (place == service.repeatable.end()) {
@@ -182,7 +182,5 @@ http::Headers headers_of(const serve::JobView& view) {
   }
   return headers;
 }
-
-std::string owner_of(const http::Request& request) { return "peer " + request.peer; }
 
 }  // namespace octet::api

@@ -65,7 +65,4 @@ Accepted submit(Service& service, const http::Request& request, serve::JobSpec s
 /// Server-Timing and warnings of a finished job.
 [[nodiscard]] http::Headers headers_of(const serve::JobView& view);
 
-/// Who sent a request: its key, else its address.
-[[nodiscard]] std::string owner_of(const http::Request& request);
-
 }  // namespace octet::api

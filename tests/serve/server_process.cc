@@ -22,12 +22,14 @@ bool eventually(const std::function<bool()>& condition) {
   return false;
 }
 
-ServerProcess::ServerProcess(const std::vector<std::string>& flags, bool wait_until_ready) {
+ServerProcess::ServerProcess(const std::vector<std::string>& flags, bool wait_until_ready,
+                             bool free_port) {
   char name[] = "/tmp/octet-server-XXXXXX";
   const int log = ::mkstemp(name);
   if (log < 0) throw std::runtime_error("no log file");
   log_ = name;
-  std::vector<std::string> words = {OCTET_WITH_STUB, "serve", "--listen", "127.0.0.1:0"};
+  std::vector<std::string> words = {OCTET_WITH_STUB, "serve"};
+  if (free_port) words.insert(words.end(), {"--listen", "127.0.0.1:0"});
   words.insert(words.end(), flags.begin(), flags.end());
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

@@ -16,7 +16,8 @@ namespace octet::test {
 class ServerProcess {
  public:
   /// Waits until it is ready unless told otherwise.
-  explicit ServerProcess(const std::vector<std::string>& flags = {}, bool wait_until_ready = true);
+  explicit ServerProcess(const std::vector<std::string>& flags = {}, bool wait_until_ready = true,
+                         bool free_port = true);
   /// Ends it, by force if need be.
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
