@@ -17,6 +17,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <deque>
+#include <mutex>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -229,12 +230,31 @@ class SessionExchange final : public Exchange {
   }
 
  private:
-  template <class Action>
+  using Action = std::function<void(Session&, std::uint64_t)>;
+  /// What is to be done on the server's thread, in the order in which it was asked for. Asio alone
+  /// does not keep it: what its own thread posts waits for the end of the handler, what others post
+  /// meanwhile does not.
+  struct Actions {
+    std::mutex mutex;
+    std::vector<Action> waiting;
+  };
+
   void post(Action action) {
-    asio::post(shared_.io,
-               [s = session_, n = number_, a = std::move(action)]() mutable { a(*s, n); });
+    {
+      const std::lock_guard lock(actions_->mutex);
+      actions_->waiting.push_back(std::move(action));
+    }
+    asio::post(shared_.io, [s = session_, n = number_, actions = actions_] {
+      std::vector<Action> ready;
+      {
+        const std::lock_guard lock(actions->mutex);
+        ready.swap(actions->waiting);
+      }
+      for (const Action& act : ready) act(*s, n);
+    });
   }
 
+  std::shared_ptr<Actions> actions_ = std::make_shared<Actions>();
   std::shared_ptr<Session> session_;
   std::uint64_t number_;
   Shared& shared_;

@@ -31,6 +31,14 @@ class Echo final : public Application {
       exchange->end();
       return;
     }
+    if (request.path == "/two-threads") {
+      exchange->begin({.content_type = "text/event-stream"}, "");
+      std::thread([exchange] {
+        exchange->send("data: 1\n\n");
+        exchange->end();
+      }).join();
+      return;
+    }
     if (request.path == "/wait") {
       exchange->on_gone([this] { gone = true; });
       waiting = exchange;
@@ -211,6 +219,12 @@ TEST_F(Framing, GrowingAnswers) {
   old.send("GET /stream HTTP/1.0\r\n\r\n");
   EXPECT_EQ(old.receive_until("data: 2\n\n").substr(0, 12), "HTTP/1.1 200");
   EXPECT_TRUE(old.closes_within(3));
+}
+
+TEST_F(Framing, PiecesFromOtherThreadsComeAfterTheHead) {
+  HttpConnection connection(server_.port());
+  connection.send("GET /two-threads HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_EQ(connection.receive(1).body, "data: 1\n\n");
 }
 
 TEST_F(Framing, HeartbeatsWhileNothingElseIsSent) {
