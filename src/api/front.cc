@@ -76,6 +76,34 @@ const char* code_of(int status) {
   }
 }
 
+/// Passes everything on and counts how the request was answered.
+class CountedExchange final : public http::Exchange {
+ public:
+  CountedExchange(std::shared_ptr<http::Exchange> exchange, std::string route, Metrics& metrics)
+      : exchange_(std::move(exchange)), route_(std::move(route)), metrics_(metrics) {}
+
+  void respond(http::Response response) override {
+    count(response.status);
+    exchange_->respond(std::move(response));
+  }
+  void begin(http::Response head, std::string heartbeat) override {
+    count(head.status);
+    exchange_->begin(std::move(head), std::move(heartbeat));
+  }
+  void send(std::string bytes) override { exchange_->send(std::move(bytes)); }
+  void end() override { exchange_->end(); }
+  void on_gone(std::function<void()> callback) override { exchange_->on_gone(std::move(callback)); }
+
+ private:
+  void count(int status) {
+    metrics_.count("sd_requests_total", {{"route", route_}, {"code", std::to_string(status)}});
+  }
+
+  std::shared_ptr<http::Exchange> exchange_;
+  std::string route_;
+  Metrics& metrics_;
+};
+
 }  // namespace
 
 bool is_allowed_host(std::string_view host, const std::vector<std::string>& names) {
@@ -90,6 +118,8 @@ Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)), k
   add_health_routes(router_, service);
   add_openai_routes(router_, service);
   add_job_routes(router_, service);
+  add_metrics_route(router_, service, metrics_);
+  service.jobs.on_end([this](const serve::JobView& view) { metrics_.job_ended(view); });
   add_description_route(router_);
 }
 
@@ -158,6 +188,8 @@ http::Admission Front::admit(const http::Request& head) {
     }
     return {.body_limit = match.route->body_limit};
   } catch (const RequestError& error) {
+    metrics_.count("sd_requests_total",
+                   {{"route", "refused"}, {"code", std::to_string(error.status())}});
     http::Response refusal = openai_error(error);
     if (error.status() == 401) refusal.headers.push_back({"WWW-Authenticate", "Bearer"});
     if (error.status() == 405) {
@@ -172,8 +204,11 @@ void Front::handle(http::Request request, std::shared_ptr<http::Exchange> exchan
     http::Match match = find_for(request);
     request.owner = match.route->open ? "" : owner(request);
     request.parameters = std::move(match.parameters);
+    request.route = match.route->pattern;
+    exchange = std::make_shared<CountedExchange>(exchange, request.route, metrics_);
     match.route->handler(request, exchange);
   } catch (const RequestError& error) {
+    if (error.retry_after) metrics_.count("sd_queue_rejected_total", {{"reason", error.name()}});
     exchange->respond(openai_error(error));
   }
 }

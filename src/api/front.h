@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "api/keys.h"
+#include "api/metrics.h"
 #include "api/service.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -38,6 +39,7 @@ class Front final : public http::Application {
 
   GuardOptions guard_;
   KeyRing keys_;
+  Metrics metrics_;
   http::Router router_;
 };
 

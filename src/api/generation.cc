@@ -141,7 +141,8 @@ serve::JobSpec spec_of(Generation& g, const serve::ModelCard& card, const http::
       .request = std::move(g.request),
       .file = {.format = format_of(g.output_format), .quality = g.compression.value_or(-1)},
       .priority = priority_of(g.priority),
-      .owner = request.owner};
+      .owner = request.owner,
+      .route = request.route};
   spec.previews = g.partial_images > 0;
   if (g.deadline) spec.deadline = static_cast<double>(*g.deadline);
   return spec;

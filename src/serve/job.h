@@ -32,6 +32,7 @@ struct JobSpec {
   PictureFile file;
   Priority priority = Priority::kNormal;
   std::string owner;               // who may see and cancel it
+  std::string route;               // where it came in
   std::optional<double> deadline;  // seconds from acceptance; then it is cancelled
   bool previews = false;           // wanted while it is drawn
   bool keep = false;               // its pictures stay for a while after its end
@@ -50,7 +51,7 @@ struct JobView {
   std::string token;           // the name that clients know it by
   std::uint64_t revision = 0;  // grows with every change
   JobState state = JobState::kQueued;
-  std::string model, owner;
+  std::string model, owner, route;
   ImageFormat format = ImageFormat::kPng;
   Priority priority = Priority::kNormal;
   std::int64_t created = 0;        // Unix time

@@ -96,6 +96,7 @@ Submission Jobs::submit(JobSpec spec, JobListener listener) {
                 .token = result.token,
                 .model = spec.model,
                 .owner = spec.owner,
+                .route = spec.route,
                 .format = spec.file.format,
                 .priority = spec.priority,
                 .created = std::time(nullptr)};
