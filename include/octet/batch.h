@@ -7,7 +7,8 @@
 // Requests whose pictures and texts have the same size are denoised together and come and go
 // between steps; prompts, seeds, steps, samplers and guidance are each request's own. On the CPU
 // every picture has the bytes that Engine::generate gives it. On a GPU that holds for compute type
-// f32; with fewer bits the batch's size can change the rounding of products.
+// f32; with fewer bits the batch's size can change the rounding of products: a PSNR of
+// at least 30 dB (fp8) or 35 dB (bf16) against the picture alone; all measured so far were equal.
 //
 // Turns: requests of another size, or for which there is no room, wait. Those behind them may pass,
 // but at most `max_pictures` pictures pass a waiting request; then nobody joins before it. So a
