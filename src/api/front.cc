@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/a1111.h"
 #include "api/description.h"
 #include "api/health.h"
 #include "api/jobs_api.h"
@@ -76,6 +77,11 @@ const char* code_of(int status) {
   }
 }
 
+/// In the dialect that the path belongs to.
+http::Response worded(const http::Request& head, const RequestError& error) {
+  return is_a1111(head.path) ? a1111_error(error) : openai_error(error);
+}
+
 /// Passes everything on and counts how the request was answered.
 class CountedExchange final : public http::Exchange {
  public:
@@ -118,13 +124,14 @@ Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)), k
   add_health_routes(router_, service);
   add_openai_routes(router_, service);
   add_job_routes(router_, service);
+  add_a1111_routes(router_, service);
   add_metrics_route(router_, service, metrics_);
   service.jobs.on_end([this](const serve::JobView& view) { metrics_.job_ended(view); });
   add_description_route(router_);
 }
 
-http::Response Front::error(const http::Request&, int status, const std::string& message) {
-  return openai_error(RequestError(status, code_of(status), message));
+http::Response Front::error(const http::Request& head, int status, const std::string& message) {
+  return worded(head, RequestError(status, code_of(status), message));
 }
 
 void Front::check_browser(const http::Request& head) const {
@@ -181,7 +188,12 @@ http::Admission Front::admit(const http::Request& head) {
   try {
     check_browser(head);
     const http::Match match = find_for(head);
-    if (head.method == "POST" && !is_json(head.header("Content-Type"))) {
+    // /interrupt comes without a body, and then without its type.
+    const bool bodiless =
+        is_a1111(head.path) &&
+        head.header("Content-Length").find_first_not_of('0') == std::string_view::npos &&
+        head.header("Transfer-Encoding").empty();
+    if (head.method == "POST" && !bodiless && !is_json(head.header("Content-Type"))) {
       throw RequestError(415, "unsupported_media_type",
                          "Content-Type: expected application/json, found '" +
                              excerpt(std::string(head.header("Content-Type"))) + "'");
@@ -190,7 +202,7 @@ http::Admission Front::admit(const http::Request& head) {
   } catch (const RequestError& error) {
     metrics_.count("sd_requests_total",
                    {{"route", "refused"}, {"code", std::to_string(error.status())}});
-    http::Response refusal = openai_error(error);
+    http::Response refusal = worded(head, error);
     if (error.status() == 401) refusal.headers.push_back({"WWW-Authenticate", "Bearer"});
     if (error.status() == 405) {
       refusal.headers.push_back({"Allow", router_.find(head.method, head.path).allowed});
@@ -209,7 +221,7 @@ void Front::handle(http::Request request, std::shared_ptr<http::Exchange> exchan
     match.route->handler(request, exchange);
   } catch (const RequestError& error) {
     if (error.retry_after) metrics_.count("sd_queue_rejected_total", {{"reason", error.name()}});
-    exchange->respond(openai_error(error));
+    exchange->respond(worded(request, error));
   }
 }
 
