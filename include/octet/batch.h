@@ -25,6 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "octet/error.h"
@@ -35,7 +36,8 @@ namespace octet {
 struct BatchOptions {
   int max_pictures = 8;        // denoised at once; a request with more of its own runs alone
   std::size_t max_memory = 0;  // bytes of activations; 0: what the device has free
-  std::size_t prompt_cache = std::size_t{256} << 20;  // bytes of encoded prompts kept on the host
+  /// Bytes of encoded prompts kept on the host. Empty: 64 prompts, but at most 256 MiB.
+  std::optional<std::size_t> prompt_cache;
 };
 
 /// How a request's pictures are going to look, guessed after a step: small, one pixel for 8 x 8.

@@ -10,6 +10,17 @@
 
 namespace octet {
 
+namespace {
+
+std::size_t default_prompt_cache(const Models& models) {
+  constexpr std::size_t kPrompts = 64, kMost = std::size_t{256} << 20, kClipRows = 77;
+  const std::size_t rows = kClipRows + static_cast<std::size_t>(models.defaults.t5_length);
+  const std::size_t columns = static_cast<std::size_t>(models.mmdit.config().text_width);
+  return std::min(kMost, kPrompts * rows * columns * sizeof(float));
+}
+
+}  // namespace
+
 RunningBatch::RunningBatch(Backend& backend, const Models& models, DType stream,
                            const BatchOptions& options)
     : backend_(backend),
@@ -17,7 +28,7 @@ RunningBatch::RunningBatch(Backend& backend, const Models& models, DType stream,
       stream_(stream),
       null_(make_null_backend({.stream = stream})),
       options_(options),
-      cache_(options.prompt_cache),
+      cache_(options.prompt_cache.value_or(default_prompt_cache(models))),
       denoiser_(models.mmdit) {
   if (options_.max_pictures >= 1) return;
   throw Error(Code::kInvalidArgument,
