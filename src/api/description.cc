@@ -31,9 +31,10 @@ Json operation_of(const http::Route& route) {
   const Json parameters = parameters_of(route.pattern);
   if (!parameters.empty()) operation["parameters"] = parameters;
   if (!route.request_schema.empty()) {
-    operation["requestBody"] = {
-        {"required", true},
-        {"content", {{"application/json", {{"schema", Json::parse(route.request_schema)}}}}}};
+    operation["requestBody"] = {{"required", true},
+                                {"content",
+                                 {{route.multipart ? "multipart/form-data" : "application/json",
+                                   {{"schema", Json::parse(route.request_schema)}}}}}};
   }
   operation["responses"] = {
       {"2XX",

@@ -53,13 +53,13 @@ int read_int(const Field& field, const json::Value& value) {
   return number;
 }
 
-float read_float(const Field& field, const json::Value& value) {
+double read_number(const Field& field, const json::Value& value) {
   if (!value.is_number()) refuse(field, "a number" + range_text(field), value);
   const double number = value.get<double>();
   if (!std::isfinite(number) || number < field.low || number > field.high) {
     refuse(field, "a number" + range_text(field), value);
   }
-  return static_cast<float>(number);
+  return number;
 }
 
 std::uint64_t read_unsigned(const Field& field, const json::Value& value) {
@@ -109,7 +109,10 @@ struct Store {
   void operator()(std::optional<bool>* to) const { *to = read_bool(field, value); }
   void operator()(int* to) const { *to = read_int(field, value); }
   void operator()(std::optional<int>* to) const { *to = read_int(field, value); }
-  void operator()(std::optional<float>* to) const { *to = read_float(field, value); }
+  void operator()(std::optional<float>* to) const {
+    *to = static_cast<float>(read_number(field, value));
+  }
+  void operator()(std::optional<double>* to) const { *to = read_number(field, value); }
   void operator()(std::optional<std::uint64_t>* to) const { *to = read_unsigned(field, value); }
   void operator()(std::string* to) const { *to = read_text(field, value); }
   void operator()(std::optional<std::string>* to) const { *to = read_text(field, value); }
@@ -124,6 +127,7 @@ struct TypeOf {
   const char* operator()(const int*) const { return "integer"; }
   const char* operator()(const std::optional<int>*) const { return "integer"; }
   const char* operator()(const std::optional<float>*) const { return "number"; }
+  const char* operator()(const std::optional<double>*) const { return "number"; }
   const char* operator()(const std::optional<std::uint64_t>*) const { return "integer"; }
   const char* operator()(const std::string*) const { return "string"; }
   const char* operator()(const std::optional<std::string>*) const { return "string"; }

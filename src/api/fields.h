@@ -34,9 +34,10 @@ class RequestError : public Error {
 /// Accepted in any form and ignored: `help` says why.
 struct Ignored {};
 
-using FieldTarget = std::variant<Ignored, bool*, std::optional<bool>*, int*, std::optional<int>*,
-                                 std::optional<float>*, std::optional<std::uint64_t>*, std::string*,
-                                 std::optional<std::string>*, std::vector<int>*>;
+using FieldTarget =
+    std::variant<Ignored, bool*, std::optional<bool>*, int*, std::optional<int>*,
+                 std::optional<float>*, std::optional<double>*, std::optional<std::uint64_t>*,
+                 std::string*, std::optional<std::string>*, std::vector<int>*>;
 
 struct Field {
   std::string name;

@@ -50,10 +50,11 @@ std::string_view authority_of(std::string_view origin) {
   return {};
 }
 
-bool is_json(std::string_view type) {
+/// "application/json; charset=utf-8" is application/json.
+bool is_type(std::string_view type, std::string_view wanted) {
   std::string_view name = type.substr(0, type.find(';'));
   while (name.ends_with(' ')) name.remove_suffix(1);
-  return http::equal_without_case(name, "application/json");
+  return http::equal_without_case(name, wanted);
 }
 
 const char* code_of(int status) {
@@ -123,6 +124,7 @@ Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)), k
   for (std::string& name : guard_.hosts) name = lower(name);
   add_health_routes(router_, service);
   add_openai_routes(router_, service);
+  add_edit_routes(router_, service, decoder_);
   add_job_routes(router_, service);
   add_a1111_routes(router_, service);
   add_metrics_route(router_, service, metrics_);
@@ -193,10 +195,11 @@ http::Admission Front::admit(const http::Request& head) {
         is_a1111(head.path) &&
         head.header("Content-Length").find_first_not_of('0') == std::string_view::npos &&
         head.header("Transfer-Encoding").empty();
-    if (head.method == "POST" && !bodiless && !is_json(head.header("Content-Type"))) {
+    const char* wanted = match.route->multipart ? "multipart/form-data" : "application/json";
+    if (head.method == "POST" && !bodiless && !is_type(head.header("Content-Type"), wanted)) {
       throw RequestError(415, "unsupported_media_type",
-                         "Content-Type: expected application/json, found '" +
-                             excerpt(std::string(head.header("Content-Type"))) + "'");
+                         format("Content-Type: expected %s, found '%s'", wanted,
+                                excerpt(std::string(head.header("Content-Type"))).c_str()));
     }
     return {.body_limit = match.route->body_limit};
   } catch (const RequestError& error) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/edits.h"
 #include "api/keys.h"
 #include "api/metrics.h"
 #include "api/service.h"
@@ -40,6 +41,7 @@ class Front final : public http::Application {
   GuardOptions guard_;
   KeyRing keys_;
   Metrics metrics_;
+  Decoder decoder_;
   http::Router router_;
 };
 

@@ -31,7 +31,7 @@ std::string answer_of(const serve::JobView& view, const std::string& quality) {
 }
 
 /// What the events of a stream have in common.
-Json event_of(const char* type, const serve::JobView& view, const std::string& quality) {
+Json event_of(const std::string& type, const serve::JobView& view, const std::string& quality) {
   const UsedSettings& used = view.done.used;
   Json event = {
       {"type", type},           {"created_at", static_cast<std::int64_t>(std::time(nullptr))},
@@ -44,19 +44,22 @@ Json event_of(const char* type, const serve::JobView& view, const std::string& q
 /// Tells one client of a stream about its job.
 class Streamer {
  public:
-  Streamer(std::shared_ptr<http::Exchange> exchange, std::string quality, int partial_images)
-      : exchange_(std::move(exchange)), quality_(std::move(quality)), wanted_(partial_images) {}
+  Streamer(std::shared_ptr<http::Exchange> exchange, const Generation& g, std::string kind)
+      : exchange_(std::move(exchange)),
+        kind_(std::move(kind)),
+        quality_(g.quality),
+        wanted_(g.partial_images) {}
 
   void tell(const serve::JobView& view) {
     const std::lock_guard lock(mutex_);
     if (over_) return;
     if (view.preview && view.previews > seen_ && sent_ < wanted_) {
       seen_ = view.previews;
-      Json event = event_of("image_generation.partial_image", view, quality_);
+      Json event = event_of(kind_ + ".partial_image", view, quality_);
       event["output_format"] = "png";
       event["partial_image_index"] = sent_++;
       event["b64_json"] = encode_base64(*view.preview);
-      exchange_->send(sse_event("image_generation.partial_image", event.dump()));
+      exchange_->send(sse_event(kind_ + ".partial_image", event.dump()));
     }
     if (!serve::is_over(view.state)) return;
     over_ = true;
@@ -70,16 +73,16 @@ class Streamer {
 
  private:
   void complete(const serve::JobView& view, const serve::JobPicture& picture) {
-    Json event = event_of("image_generation.completed", view, quality_);
+    Json event = event_of(kind_ + ".completed", view, quality_);
     event["b64_json"] = encode_base64(*picture.bytes);
     event["seed"] = picture.seed;
     event["usage"] = nullptr;  // nothing is counted
-    exchange_->send(sse_event("image_generation.completed", event.dump()));
+    exchange_->send(sse_event(kind_ + ".completed", event.dump()));
   }
 
   std::mutex mutex_;
   std::shared_ptr<http::Exchange> exchange_;
-  std::string quality_;
+  std::string kind_, quality_;
   int wanted_, sent_ = 0, seen_ = 0;
   bool over_ = false;
 };
@@ -102,20 +105,7 @@ void generate(Service& service, const http::Request& request,
   bind_fields(fields_of(g), request.body, Unknown::kRefuse);
   const serve::ModelCard card = find_model(service, g.model);
   serve::JobSpec spec = spec_of(g, card, request);
-  serve::JobListener listener = answerer(exchange, g.quality);
-  if (g.stream) {
-    const auto streamer = std::make_shared<Streamer>(exchange, g.quality, g.partial_images);
-    listener = [streamer, exchange,
-                begun = std::make_shared<std::once_flag>()](const serve::JobView& view) {
-      std::call_once(*begun, [&] { exchange->begin(sse_head(), kSseHeartbeat); });
-      streamer->tell(view);
-    };
-  }
-  const Accepted job = submit(service, request, std::move(spec), std::move(listener));
-  if (job.repeatable) return;  // the client comes back for it
-  exchange->on_gone([&service, token = job.token] {
-    service.jobs.cancel(token, serve::CancelCause::kDisconnect);
-  });
+  begin_and_answer(service, request, exchange, g, std::move(spec), "image_generation");
 }
 
 Json model_json(const Service& service, const std::string& name) {
@@ -142,6 +132,25 @@ const char* type_of(int status) {
 }
 
 }  // namespace
+
+void begin_and_answer(Service& service, const http::Request& request,
+                      const std::shared_ptr<http::Exchange>& exchange, const Generation& g,
+                      serve::JobSpec spec, const std::string& kind) {
+  serve::JobListener listener = answerer(exchange, g.quality);
+  if (g.stream) {
+    const auto streamer = std::make_shared<Streamer>(exchange, g, kind);
+    listener = [streamer, exchange,
+                begun = std::make_shared<std::once_flag>()](const serve::JobView& view) {
+      std::call_once(*begun, [&] { exchange->begin(sse_head(), kSseHeartbeat); });
+      streamer->tell(view);
+    };
+  }
+  const Accepted job = submit(service, request, std::move(spec), std::move(listener));
+  if (job.repeatable) return;  // the client comes back for it
+  exchange->on_gone([&service, token = job.token] {
+    service.jobs.cancel(token, serve::CancelCause::kDisconnect);
+  });
+}
 
 void add_openai_routes(http::Router& router, Service& service) {
   Generation shape;

@@ -118,6 +118,7 @@ Accepted submit(Service& service, const http::Request& request, serve::JobSpec s
   if (given.size() > 255) {
     throw RequestError(400, "invalid_value", "Idempotency-Key: expected at most 255 bytes");
   }
+  const std::lock_guard lock(service.repeatable_mutex);
   std::erase_if(service.repeatable,
                 [&](const auto& entry) { return !service.jobs.find(entry.second.token); });
   const std::string key = request.owner + "\n" + request.path + "\n" + std::string(given);

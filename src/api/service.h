@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -31,7 +32,8 @@ struct Service {
   std::int64_t started = 0;         // Unix time
   std::optional<double> deadline;   // seconds, of jobs that ask for none
   bool provenance = true;           // whether pictures say where they come from
-  std::unordered_map<std::string, Repeatable> repeatable = {};  // of the HTTP thread
+  std::unordered_map<std::string, Repeatable> repeatable = {};
+  std::mutex repeatable_mutex = {};
 };
 
 /// The card of a served model; nullptr name: the default. RequestError 404 for an unknown one, 503

@@ -139,7 +139,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   /// The answers to exchange `number`; ignored when that is over.
-  void answer(std::uint64_t number, Response response);
+  void answer(std::uint64_t number, const Response& response);
   void begin(std::uint64_t number, Response head, std::string heartbeat);
   void send(std::uint64_t number, std::string bytes);
   void end(std::uint64_t number);
@@ -162,7 +162,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void watch();
   void refuse(int status, const std::string& message);
   void write(std::string bytes, std::function<void()> then);
-  void respond(Response response);
+  void respond(const Response& response);
   void pump();
   void finish();
   void linger();
@@ -204,9 +204,7 @@ class SessionExchange final : public Exchange {
 
   void respond(Response response) override {
     if (answered_.exchange(true)) return;
-    post([r = std::move(response)](Session& s, std::uint64_t n) mutable {
-      s.answer(n, std::move(r));
-    });
+    post([r = std::move(response)](Session& s, std::uint64_t n) { s.answer(n, r); });
   }
   void begin(Response head, std::string heartbeat) override {
     if (answered_.exchange(true)) return;
@@ -333,7 +331,7 @@ void Session::take_head(error_code error) {
   if (admission.refusal) {
     if (!parser_->is_done()) keep_alive_ = false;  // its body is still under way
     open_ = true;
-    respond(std::move(*admission.refusal));
+    respond(*admission.refusal);
     return;
   }
   read_body(admission.body_limit);
@@ -374,9 +372,8 @@ void Session::take_body(error_code error) {
   if (open_) return;  // refused meanwhile, for it took too long
   if (error == bh::error::body_limit) {
     refuse(413, "body: expected fewer bytes");
-  } else if (error == bh::error::partial_message || error == bh::error::end_of_stream) {
-    close();
-  } else if (error && error.category() == bh::make_error_code(bh::error::bad_chunk).category()) {
+  } else if (error && error != bh::error::partial_message && error != bh::error::end_of_stream &&
+             error.category() == bh::make_error_code(bh::error::bad_chunk).category()) {
     refuse(400, "body: expected chunks without extensions, found " + error.message());
   } else if (error) {
     close();
@@ -438,15 +435,15 @@ void Session::write(std::string bytes, std::function<void()> then) {
       });
 }
 
-void Session::respond(Response response) {
+void Session::respond(const Response& response) {
   std::string bytes = serialize_head(response, Framing::kLength, keep_alive_);
   if (request_.method != "HEAD") bytes += response.body;
   write(std::move(bytes), [this] { finish(); });
 }
 
-void Session::answer(std::uint64_t number, Response response) {
+void Session::answer(std::uint64_t number, const Response& response) {
   if (number != exchange_ || !open_ || growing_ || writing_) return;
-  respond(std::move(response));
+  respond(response);
 }
 
 void Session::begin(std::uint64_t number, Response head, std::string heartbeat) {

@@ -23,6 +23,7 @@ struct Route {
   Handler handler;
   std::size_t body_limit = 0;       // bytes; 0: no body
   bool open = false;                // answered without a key
+  bool multipart = false;           // the body is a form, not JSON
   std::string request_schema = {};  // JSON schema of the body, empty: none
   std::string response_type = "application/json";
 };

@@ -24,7 +24,7 @@ namespace {
 
 /// What posix_spawn needs, freed in the end.
 struct SpawnPlan {
-  SpawnPlan(int descriptor) {
+  explicit SpawnPlan(int descriptor) {
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawnattr_init(&attributes);
     ::posix_spawn_file_actions_adddup2(&actions, descriptor, ChildProcess::kChannelDescriptor);
