@@ -129,6 +129,12 @@ void edit_or_refuse(Service& service, const http::Request& request, const Exchan
   }
 }
 
+RequestError too_many_pictures() {
+  RequestError error(429, "rate_limit_exceeded", "too many pictures wait for their decoding");
+  error.retry_after = 1;
+  return error;
+}
+
 }  // namespace
 
 Decoder::Decoder() : thread_([this] { work(); }) {}
@@ -176,9 +182,7 @@ void add_edit_routes(http::Router& router, Service& service, Decoder& decoder) {
                       edit_or_refuse(service, request, exchange);
                     });
                     if (waits) return;
-                    RequestError full(429, "rate_limit_exceeded", "too many pictures to decode");
-                    full.retry_after = 1;
-                    throw full;
+                    throw too_many_pictures();
                   },
               .body_limit = kBodyBytes,
               .multipart = true,
