@@ -4,8 +4,8 @@
 // decoded; memory and work are limited in proportion to them (chunk and scan limits); a damaged or
 // truncated file is an error, never half a picture. What comes out is upright (EXIF orientation is
 // applied), 8-bit, straight RGB: 16-bit samples are rounded, palettes and grey expanded.
-// Animations, CMYK and 12-bit JPEG are refused by name. Colour profiles and the gamma of a PNG are not
-// applied, which `remarks` says.
+// Animations, CMYK and 12-bit JPEG are refused by name. Colour profiles and the gamma of a PNG are
+// not applied, which `remarks` says.
 //
 // Thread-safety: pure functions. Errors: Error(kInvalidArgument) naming the picture and what is
 // wrong with it; Error(kOutOfMemory).
