@@ -119,6 +119,14 @@ struct Matmul::Plan {
                            sizeof m.batch_stride),
              "cublasLtMatrixLayoutSetAttribute");
   }
+  /// What the library is asked about: the same product of `rows` rows.
+  void set_rows(std::int64_t rows) {
+    const auto columns = static_cast<std::uint64_t>(rows);
+    for (cublasLtMatrixLayout_t l : {x, dst, addend}) {
+      lt.check(lt.layout_set(l, CUBLASLT_MATRIX_LAYOUT_COLS, &columns, sizeof columns),
+               "cublasLtMatrixLayoutSetAttribute");
+    }
+  }
   [[nodiscard]] double products() const {
     return static_cast<double>(shape.m) * static_cast<double>(shape.n) *
            static_cast<double>(shape.k) * static_cast<double>(shape.batch);
@@ -146,27 +154,41 @@ Matmul::Plan& Matmul::plan_for(const MatmulShape& shape) {
   return *plan;
 }
 
+bool Matmul::fits(const Plan& plan, const cublasLtMatmulAlgo_t& algo) const {
+  cublasLtMatmulHeuristicResult_t result{};
+  return lt_.algo_check(lt_.handle, plan.desc, plan.w, plan.x, plan.addend, plan.dst, &algo,
+                        &result) == CUBLAS_STATUS_SUCCESS &&
+         result.workspaceSize <= kWorkspaceBytes;
+}
+
 void Matmul::propose(Plan& plan) {
   if (const auto* known = cache_.find(bytes_of(plan.shape))) {
     cublasLtMatmulAlgo_t algo;
-    cublasLtMatmulHeuristicResult_t result{};
     if (known->size() == sizeof algo) {
       std::memcpy(&algo, known->data(), sizeof algo);
-      if (lt_.algo_check(lt_.handle, plan.desc, plan.w, plan.x, plan.addend, plan.dst, &algo,
-                         &result) == CUBLAS_STATUS_SUCCESS &&
-          result.workspaceSize <= kWorkspaceBytes) {
+      if (fits(plan, algo)) {
         plan.candidates = {algo};
         plan.chosen = true;
         return;
       }
     }
   }
-  cublasLtMatmulPreference_t preference = nullptr;
-  lt_.check(lt_.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
   // The library looks at pointers when it chooses: a null scale would mean none.
   point(plan, {.bias = workspace_,
                .x_scale = static_cast<const float*>(workspace_),
                .w_scale = static_cast<const float*>(workspace_)});
+  // For few rows and long sums it thinks of nothing but sums in parts, which do not go with scales
+  // per row; the algorithm of a taller product does.
+  for (std::int64_t taller = 1; taller <= 8 && plan.candidates.empty(); taller *= 2) {
+    ask_library(plan, taller);
+  }
+  plan.chosen = plan.candidates.size() < 2 || plan.products() < kWorthTiming;
+}
+
+void Matmul::ask_library(Plan& plan, std::int64_t taller) {
+  plan.set_rows(plan.shape.m * taller);
+  cublasLtMatmulPreference_t preference = nullptr;
+  lt_.check(lt_.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
   const std::size_t workspace = kWorkspaceBytes;
   (void)lt_.preference_set(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace,
                            sizeof workspace);
@@ -176,12 +198,13 @@ void Matmul::propose(Plan& plan) {
       lt_.heuristic(lt_.handle, plan.desc, plan.w, plan.x, plan.addend, plan.dst, preference,
                     kCandidates, results.data(), &count);
   (void)lt_.preference_destroy(preference);
+  plan.set_rows(plan.shape.m);
   if (status != CUBLAS_STATUS_SUCCESS) count = 0;  // CUBLAS_STATUS_NOT_SUPPORTED
   for (int i = 0; i < count; ++i) {
     const auto& r = results[static_cast<std::size_t>(i)];
-    if (r.state == CUBLAS_STATUS_SUCCESS) plan.candidates.push_back(r.algo);
+    if (r.state != CUBLAS_STATUS_SUCCESS) continue;
+    if (taller == 1 || fits(plan, r.algo)) plan.candidates.push_back(r.algo);
   }
-  plan.chosen = plan.candidates.size() < 2 || plan.products() < kWorthTiming;
 }
 
 bool Matmul::supports(const MatmulShape& shape) { return !plan_for(shape).candidates.empty(); }

@@ -77,6 +77,8 @@ class Matmul {
 
   Plan& plan_for(const MatmulShape& shape);
   void propose(Plan& plan);
+  void ask_library(Plan& plan, std::int64_t taller);
+  [[nodiscard]] bool fits(const Plan& plan, const cublasLtMatmulAlgo_t& algo) const;
   static void point(Plan& plan, const MatmulOperands& operands);
   void choose(cudaStream_t stream, Plan& plan, const MatmulOperands& operands, void* spare);
   float time(cudaStream_t stream, Plan& plan, const MatmulOperands& operands,
