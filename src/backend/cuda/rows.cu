@@ -340,13 +340,17 @@ struct Launch {
   bool vectors;
 };
 
-// Two footprints: rows as wide as a model, and as wide as its hidden layers.
+// Footprints for rows as wide as a model (1536, 2432, 3072) and as wide as its hidden layers.
 template <typename Program, Norm kNorm, typename T>
 void launch_vectors(cudaStream_t stream, const Program& program, const RowOutput& dst,
                     const Launch& l) {
   const auto rows = static_cast<unsigned>(l.rows);
   const int columns = static_cast<int>(l.columns);
-  if (columns <= 4 * 3 * 256) {
+  if (columns <= 2 * 3 * 256) {
+    vector_rows<Program, kNorm, T, 2, 3><<<rows, 2 * 32, 0, stream>>>(program, dst, columns);
+  } else if (columns <= 5 * 2 * 256) {
+    vector_rows<Program, kNorm, T, 5, 2><<<rows, 5 * 32, 0, stream>>>(program, dst, columns);
+  } else if (columns <= 4 * 3 * 256) {
     vector_rows<Program, kNorm, T, 4, 3><<<rows, 4 * 32, 0, stream>>>(program, dst, columns);
   } else {
     vector_rows<Program, kNorm, T, 8, 5><<<rows, 8 * 32, 0, stream>>>(program, dst, columns);
