@@ -65,7 +65,7 @@ class Backend : public Ops {
   /// What is prepared and allocated from now on belongs to this component.
   virtual void begin_component(const std::string& name) { static_cast<void>(name); }
   /// Before loading, once. A device without memory of its own keeps everything.
-  virtual void place_weights(WeightPlaces places) { static_cast<void>(places); }
+  virtual void place_weights(const WeightPlaces& places) { static_cast<void>(places); }
   /// Memory of a table that is read by rows.
   [[nodiscard]] virtual Buffer allocate_table(std::size_t bytes) { return allocate(bytes); }
   /// Whether prepare and upload_deferred take bytes that are not read yet; else they are in `data`.

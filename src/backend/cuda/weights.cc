@@ -64,8 +64,8 @@ std::vector<std::uint16_t> to_bf16(const std::vector<float>& values) {
 
 }  // namespace
 
-void CudaBackend::place_weights(WeightPlaces places) {
-  places_ = std::move(places);
+void CudaBackend::place_weights(const WeightPlaces& places) {
+  places_ = places;
   if (places_.resident_bytes != 0) {
     slab_ = std::make_shared<Buffer>(allocate(places_.resident_bytes));
   }

@@ -52,7 +52,7 @@ class WeightRing : public testing::Test {
                         .bytes_on_host = (kWeights - 2) * kBytes,
                         .largest_on_host = kBytes};
     for (int i = 0; i < kWeights; ++i) places.on_host.insert("far/" + std::to_string(i));
-    backend_->place_weights(std::move(places));
+    backend_->place_weights(places);
     std::mt19937 random(7);
     for (int i = 0; i < kWeights; ++i) {
       const HostWeight w = host_weight(i, random);
