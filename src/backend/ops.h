@@ -133,6 +133,9 @@ struct Conv2dArgs {
 /// optional; dst [B,Sq,H*Dh], tokens may be strided. With `rest` [B,Sr,H*Dh] the last Sr queries go
 /// there and dst takes only the first Sq-Sr: one attention over a joint sequence whose two streams
 /// want their results in tensors (or dtypes, or scales) of their own. Neither causal nor bias then.
+/// With `norm_q`, FP32 [Dh], the queries are RMS-normalised per head first, those of dst by the
+/// first and those of rest by the second, as qk_norm does it with its eps. What q holds behind that
+/// is left open: a backend may normalise it in place.
 struct AttentionArgs {
   Activation dst;
   Activation rest;
@@ -140,6 +143,7 @@ struct AttentionArgs {
   float scale = 1;
   bool causal = false;
   Tensor bias;
+  std::array<Tensor, 2> norm_q{};
 };
 
 // ---- norms ---------------------------------------------------------------------------------
@@ -245,5 +249,9 @@ class Ops {
   virtual void scale_shift(const ScaleShiftArgs&) = 0;
   virtual void linear_combination(const LinearCombinationArgs&) = 0;
 };
+
+/// For a backend whose attention has no form of its own for norm_q: normalises q in place by `ops`
+/// and returns the arguments that are left.
+[[nodiscard]] AttentionArgs with_normalised_queries(Ops& ops, const AttentionArgs& args);
 
 }  // namespace octet

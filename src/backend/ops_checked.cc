@@ -192,6 +192,10 @@ void attention(Ctx ctx, const AttentionArgs& a) {
                       a.bias.dim(0) == a.q.dim(2) && a.bias.dim(1) == a.q.dim(1) &&
                       a.bias.dim(2) == a.k.dim(1)),
           a.bias, a.q);
+  REQUIRE("attention",
+          !a.norm_q[0] || (vector_of(a.norm_q[0], a.q.dim(3)) &&
+                           (rest == 0 || vector_of(a.norm_q[1], a.q.dim(3)))),
+          a.norm_q[0], a.q);
   ctx.backend.attention(a);
 }
 

@@ -27,6 +27,8 @@ Qkv split_heads(const Tensor& qkv, std::int64_t heads) {
 
 float attention_scale(const Tensor& q) { return 1.0f / std::sqrt(static_cast<float>(q.dim(3))); }
 
+Tensor norm_q(const AttentionWeights& w) { return w.norm_q ? w.norm_q->value : Tensor{}; }
+
 // The norm before a branch: adds what is pending to the stream and writes the branch's input.
 void modulate(Ctx ctx, Stream& s, const Activation& dst, const Tensor& shift, const Tensor& scale) {
   ops::layer_norm_modulate(
@@ -95,7 +97,8 @@ void JointBlock::joint_attention(Ctx ctx, Stream& x, Stream& c, const Modulation
                        .q = text.proj ? joint.q : slice(joint.q, 1, 0, image_tokens),
                        .k = joint.k,
                        .v = joint.v,
-                       .scale = attention_scale(joint.q)});
+                       .scale = attention_scale(joint.q),
+                       .norm_q = {norm_q(image), norm_q(text)}});
   const auto project_out = [&](const Weight& proj, const Activation& out, Stream& s,
                                const Tensor& gate) {
     ops::linear(ctx, {.dst = s.branch[0], .x = out, .weight = &proj});
@@ -113,8 +116,12 @@ void JointBlock::image_attention(Ctx ctx, const Activation& input, Stream& x,
   project(ctx, *dual, input, qkv);
   const Qkv own = split_heads(qkv, heads);
   const Activation out = input_for(ctx, *dual->proj, x.x.rank, x.x.dims);
-  ops::attention(ctx,
-                 {.dst = out, .q = own.q, .k = own.k, .v = own.v, .scale = attention_scale(own.q)});
+  ops::attention(ctx, {.dst = out,
+                       .q = own.q,
+                       .k = own.k,
+                       .v = own.v,
+                       .scale = attention_scale(own.q),
+                       .norm_q = {norm_q(*dual), {}}});
   ops::linear(ctx, {.dst = x.branch[1], .x = out, .weight = &*dual->proj});
   x.pending[1] = {.value = x.branch[1], .gate = gate};
 }
@@ -122,10 +129,8 @@ void JointBlock::image_attention(Ctx ctx, const Activation& input, Stream& x,
 void JointBlock::project(Ctx ctx, const AttentionWeights& w, const Activation& input,
                          const Tensor& qkv) const {
   ops::linear(ctx, {.dst = qkv, .x = input, .weight = &w.qkv});
-  if (!w.norm_q) return;
-  const Qkv parts = split_heads(qkv, heads);
-  ops::qk_norm(ctx, {.x = parts.q, .weight = w.norm_q->value});
-  ops::qk_norm(ctx, {.x = parts.k, .weight = w.norm_k->value});
+  if (!w.norm_k) return;
+  ops::qk_norm(ctx, {.x = split_heads(qkv, heads).k, .weight = w.norm_k->value});
 }
 
 Modulation Mmdit::chunks(const Tensor& row, const ModulationLayer& layer, bool scale_first) const {

@@ -1,5 +1,6 @@
 // attention.
 #include "backend/op_case.h"
+#include "tensor/float_formats.h"
 
 namespace octet {
 namespace {
@@ -10,8 +11,27 @@ struct AttentionSpec {
   DType dst = DType::kF32;
   std::int64_t rest = 0;  // queries of the second destination
   bool bias = false;
+  bool norm = false;
   float range = 2;
 };
+
+// The queries as the op has to normalise them, by two weights.
+Values normalised(Bench& b, const AttentionSpec& s, AttentionArgs& a) {
+  const std::int64_t size = s.shape.size;
+  for (Tensor& w : a.norm_q) w = b.input(DType::kF32, {size}, {.low = 0.5f, .high = 1.5f});
+  Values q = reference::rms_normalize(values_of(a.q), size, 1e-6);
+  const std::int64_t first = s.shape.queries - s.rest;
+  const Values weight[2] = {values_of(a.norm_q[0]), values_of(a.norm_q[1])};
+  for (std::size_t i = 0; i < q.size(); ++i) {
+    const auto at = static_cast<std::int64_t>(i);
+    const bool rest = at / (size * s.shape.heads) % s.shape.queries >= first;
+    q[i] *= weight[rest ? 1 : 0][static_cast<std::size_t>(at % size)];
+    if (s.in == DType::kBF16) {
+      q[i] = static_cast<double>(bf16_to_f32(f32_to_bf16(static_cast<float>(q[i]))));
+    }
+  }
+  return q;
+}
 
 void run_attention(Bench& b, const AttentionSpec& s) {
   const reference::AttentionShape& c = s.shape;
@@ -20,7 +40,8 @@ void run_attention(Bench& b, const AttentionSpec& s) {
   a.causal = c.causal;
   // q, k and v lie side by side, as one product leaves them; queries may be fewer.
   const Bench::Layout layout{.row_gap = 0, .low = -s.range, .high = s.range};
-  const Tensor all = b.input(s.in, {c.batch, c.keys, 3 * c.heads, c.size}, layout);
+  const Tensor all = s.norm ? b.in_place(s.in, {c.batch, c.keys, 3 * c.heads, c.size}, layout)
+                            : b.input(s.in, {c.batch, c.keys, 3 * c.heads, c.size}, layout);
   a.k = slice(all, 2, c.heads, 2 * c.heads);
   a.v = slice(all, 2, 2 * c.heads, 3 * c.heads);
   a.q = c.queries <= c.keys ? slice(slice(all, 2, 0, c.heads), 1, 0, c.queries)
@@ -33,16 +54,17 @@ void run_attention(Bench& b, const AttentionSpec& s) {
   };
   a.dst = output(c.queries - s.rest);
   if (s.rest > 0) a.rest = output(s.rest);
+  const Values q = s.norm ? normalised(b, s, a) : values_of(a.q);
   ops::attention(b.ctx(), a);
-  const Values all_wanted = reference::attention(values_of(a.q), values_of(a.k), values_of(a.v),
-                                                 s.bias ? values_of(a.bias) : Values{},
-                                                 {.batch = c.batch,
-                                                  .queries = c.queries,
-                                                  .keys = c.keys,
-                                                  .heads = c.heads,
-                                                  .size = c.size,
-                                                  .scale = static_cast<double>(a.scale),
-                                                  .causal = c.causal});
+  const Values all_wanted =
+      reference::attention(q, values_of(a.k), values_of(a.v), s.bias ? values_of(a.bias) : Values{},
+                           {.batch = c.batch,
+                            .queries = c.queries,
+                            .keys = c.keys,
+                            .heads = c.heads,
+                            .size = c.size,
+                            .scale = static_cast<double>(a.scale),
+                            .causal = c.causal});
   const auto expect = [&](const Activation& dst, std::int64_t begin) {
     Values wanted;
     const std::int64_t count = dst.data.dim(1) * width;
@@ -68,7 +90,7 @@ OpCase row(const AttentionSpec& s) {
   return {"attention",
           std::to_string(c.batch) + "x" + std::to_string(c.queries) + "x" + std::to_string(c.keys) +
               " h" + std::to_string(c.heads) + "x" + std::to_string(c.size) +
-              (s.rest > 0 ? " rest " + std::to_string(s.rest) : "") +
+              (s.rest > 0 ? " rest " + std::to_string(s.rest) : "") + (s.norm ? " norm" : "") +
               (c.causal ? " causal " : " ") + (s.bias ? "bias " : "") + name_of(s.in) + " to " +
               name_of(s.dst),
           [s](Bench& b) { run_attention(b, s); }};
@@ -93,6 +115,16 @@ std::vector<OpCase> attention_cases() {
     cases.push_back(row({.shape = {2, 83, 83, 3, 64, 0.125, false}, .dst = dst, .rest = 13}));
     cases.push_back(
         row({.shape = {2, 201, 201, 2, 64, 0.125, false}, .in = bf16, .dst = dst, .rest = 77}));
+  }
+  for (const DType in : {f32, bf16}) {  // queries that are normalised on the way
+    cases.push_back(row({.shape = {2, 70, 70, 3, 64, 0.125, false}, .in = in, .norm = true}));
+    cases.push_back(row({.shape = {2, 201, 201, 2, 64, 0.125, false},
+                         .in = in,
+                         .dst = bf16,
+                         .rest = 77,
+                         .norm = true}));
+    cases.push_back(row(
+        {.shape = {1, 40, 40, 2, 24, 0.2, false}, .in = in, .dst = bf16, .rest = 9, .norm = true}));
   }
   // Large scores: the running maximum must move.
   cases.push_back(row({.shape = {1, 150, 150, 1, 64, 1.0, false}, .range = 6}));

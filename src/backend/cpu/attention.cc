@@ -102,6 +102,7 @@ void CpuBackend::attention_rows(const AttentionArgs& a, const Tensor& dst, const
 }
 
 void CpuBackend::attention(const AttentionArgs& a) {
+  if (a.norm_q[0]) return attention(with_normalised_queries(*this, a));
   if (a.rest.data) {  // two results: one after the other
     const std::int64_t first = a.dst.data.dim(1);
     AttentionArgs part = a;

@@ -30,6 +30,7 @@ bool CudaBackend::hopper_attention(const AttentionArgs& a, const Tensor& dst, co
                            .k = input(a.k),
                            .v = input(a.v),
                            .out = {output(dst), output(rest)},
+                           .norm_q = {a.norm_q[0].as<const float>(), a.norm_q[1].as<const float>()},
                            .batch = a.q.dim(0),
                            .heads = a.q.dim(2),
                            .keys = a.k.dim(1),
@@ -37,6 +38,17 @@ bool CudaBackend::hopper_attention(const AttentionArgs& a, const Tensor& dst, co
   if (!attention_supports(desc, 10 * properties_.major + properties_.minor)) return false;
   attention_launch(desc, stream());
   return true;
+}
+
+void CudaBackend::attention_by_parts(const AttentionArgs& args, const Tensor& dst,
+                                     const Tensor& rest) {
+  AttentionArgs a = args.norm_q[0] ? with_normalised_queries(*this, args) : args;
+  const Tensor q = a.q;
+  a.q = slice(q, 1, 0, dst.dim(1));
+  generic_or_composed(a, dst);
+  if (!rest) return;
+  a.q = slice(q, 1, dst.dim(1), q.dim(1));
+  generic_or_composed(a, rest);
 }
 
 void CudaBackend::generic_or_composed(const AttentionArgs& a, const Tensor& dst) {
@@ -61,15 +73,7 @@ void CudaBackend::attention(const AttentionArgs& a) {
   };
   const Tensor dst = plain(Slot::kAttention, a.dst);
   const Tensor rest = a.rest.data ? plain(Slot::kAttentionRest, a.rest) : Tensor{};
-  if (!hopper_attention(a, dst, rest)) {
-    AttentionArgs part = a;
-    part.q = slice(a.q, 1, 0, dst.dim(1));
-    generic_or_composed(part, dst);
-    if (rest) {
-      part.q = slice(a.q, 1, dst.dim(1), a.q.dim(1));
-      generic_or_composed(part, rest);
-    }
-  }
+  if (!hopper_attention(a, dst, rest)) attention_by_parts(a, dst, rest);
   launched("attention");
   const auto quantise = [&](const Activation& to, const Tensor& from) {
     if (!to.data || !is_fp8(to.data.dtype)) return;

@@ -55,7 +55,7 @@ class CudaBackend final : public Backend {
     return compute == Compute::kF32 ? DType::kF32 : DType::kBF16;
   }
   void begin_component(const std::string& name) override { component_ = name; }
-  void place_weights(WeightPlaces places) override;
+  void place_weights(const WeightPlaces& places) override;
   [[nodiscard]] Buffer allocate_table(std::size_t bytes) override;
   void synchronize() override;
   [[nodiscard]] std::unique_ptr<DeviceClock> make_clock() override;
@@ -106,6 +106,7 @@ class CudaBackend final : public Backend {
   // attention.cc
   [[nodiscard]] bool hopper_attention(const AttentionArgs& a, const Tensor& dst,
                                       const Tensor& rest);
+  void attention_by_parts(const AttentionArgs& args, const Tensor& dst, const Tensor& rest);
   void generic_or_composed(const AttentionArgs& a, const Tensor& dst);
   [[nodiscard]] bool composed_attention(const AttentionArgs& a, const Tensor& dst);
 

@@ -29,7 +29,8 @@ struct AttentionOutput {
 
 struct AttentionDesc {
   AttentionInput q, k, v;
-  AttentionOutput out[2];  // the first queries, the rest
+  AttentionOutput out[2];       // the first queries, the rest
+  const float* norm_q[2] = {};  // [64]: RMS-normalises the queries of each before use, or null
   std::int64_t batch = 0, heads = 0, keys = 0;
   float scale = 1;
 };

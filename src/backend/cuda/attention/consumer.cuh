@@ -36,6 +36,7 @@ class Consumer {
         continue;
       }
       load_queries();
+      if (p_.norm_q[tile.part] != nullptr) normalise_queries(p_.norm_q[tile.part]);
       state_ = {.negative_maximum = {}, .sum = {0, 0}};
 #pragma unroll
       for (float& x : o_) x = 0;
@@ -62,6 +63,27 @@ class Consumer {
     }
     release(s_.q_empty);
     at_.q.advance();
+  }
+
+  // RMS norm of the two rows that this thread shares with its three neighbours (qk_norm's eps).
+  __device__ void normalise_queries(const float* weight) {
+    float squares[2] = {0, 0};
+#pragma unroll
+    for (int i = 0; i < 16; ++i) {
+      const float2 pair = device::unpack_bf16(q_[i / 4][i % 4]);
+      squares[i % 2] += pair.x * pair.x + pair.y * pair.y;
+    }
+    float factor[2];
+#pragma unroll
+    for (int r = 0; r < 2; ++r) factor[r] = rsqrtf(row_sum(squares[r]) / kHead + 1e-6f);
+#pragma unroll
+    for (int i = 0; i < 16; ++i) {
+      const int column = i / 4 * 16 + i % 4 / 2 * 8 + static_cast<int>(threadIdx.x) % 4 * 2;
+      const float2 w = *reinterpret_cast<const float2*>(weight + column);
+      const float2 pair = device::unpack_bf16(q_[i / 4][i % 4]);
+      q_[i / 4][i % 4] =
+          device::pack_bf16(pair.x * factor[i % 2] * w.x, pair.y * factor[i % 2] * w.y);
+    }
   }
 
   // A group below the last query row only lets the others' data pass.

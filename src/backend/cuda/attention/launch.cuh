@@ -41,6 +41,7 @@ Params parameters(const AttentionDesc& d) {
   p.v = input_map(d, d.v, d.keys, kBlock);
   for (int i = 0; i < 2; ++i) {
     if (d.out[i].tokens > 0) p.out[i] = output_map(d, d.out[i]);
+    p.norm_q[i] = d.norm_q[i];
   }
   p.queries = static_cast<int>(queries(d));
   p.keys = static_cast<int>(d.keys);

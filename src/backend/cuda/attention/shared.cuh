@@ -22,6 +22,7 @@ constexpr int kGroupBarrier = 2;  // and from here one per warpgroup
 struct Params {
   CUtensorMap q, k, v;
   CUtensorMap out[2];  // rows before `split` and from there on
+  const float* norm_q[2];
   int queries, keys, split;
   int heads, first_tiles, tiles_per_head, tiles;
   int blocks;        // of keys

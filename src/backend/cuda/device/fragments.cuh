@@ -39,6 +39,10 @@ __device__ inline std::uint32_t pack_bf16(float low, float high) {
   return packed;
 }
 
+__device__ inline float2 unpack_bf16(std::uint32_t packed) {
+  return make_float2(__uint_as_float(packed << 16), __uint_as_float(packed & 0xffff0000u));
+}
+
 /// 2^x on the special function unit: 16 per SM and clock, relative error 2^-22.
 __device__ inline float exp2_unit(float x) {
   float y = 0;
