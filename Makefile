@@ -18,7 +18,7 @@ export JOBS PROMPT OUT
 CONFIGURE_PRODUCT = [ -f build/build.ninja ] || cmake --preset release -DOCTET_TESTS=OFF
 CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
 
-.PHONY: help deps build cuda run test check format test-full asan tsan fuzz faults soak release-check \
+.PHONY: help deps build cuda run test check format test-full asan tsan fuzz faults soak release release-check \
         quality requantize golden bench clean
 
 help: ## list the targets
@@ -82,7 +82,14 @@ faults: ## plant each known fault and see a test fail
 soak: ## generate for SOAK_SECONDS (600) in one process and watch its memory
 	@tools/soak.sh
 
-release-check: ## both commands of the README in a fresh Debian 12 root (needs root)
+release: ## dist/octet-VERSION-linux-x86_64.tar.zst (RELEASE_PRESET=release: without CUDA)
+	@tools/deps.sh release
+	@tools/release.sh
+
+release-check: ## two equal releases, tried in Debian 11, 12 and 13; a newcomer's first hour (needs root)
+	@tools/deps.sh release
+	@tools/reproducible.sh
+	@tools/release_rooms.sh
 	@tools/clean_room.sh
 
 quality: build ## measure the pictures of the emoji model, FP8 and FP16 (training/quality.py)
@@ -106,4 +113,4 @@ bench: build ## time the program against diffusers (bench/README.md)
 	@tools/python.sh reference bench/compare_diffusers.py $(ARGS)
 
 clean: ## remove everything that was built
-	rm -rf build build-asan build-tsan build-fuzz build-faults build-debug build-cuda
+	rm -rf build build-asan build-tsan build-fuzz build-faults build-debug build-cuda build-release* dist

@@ -5,41 +5,22 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repository=$PWD
+. tools/debian_room.sh
 room=${CLEAN_ROOM:-${TMPDIR:-/tmp}/octet-clean-room}
 clone="/srv/octet clone"  # a blank in the path, because some newcomer will have one
 prompt="a red apple on a blue background"
 run_limit=600 test_limit=900 generate_limit=5
 
-[ "$(id -u)" -eq 0 ] || { echo "clean_room.sh: needs root, for chroot and mount" >&2; exit 6; }
-command -v debootstrap >/dev/null || apt-get install -y -qq --no-install-recommends debootstrap
-[ ! -e "$room" ] || { echo "clean_room.sh: $room exists; remove it first" >&2; exit 6; }
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Identifier: Packages' |
-  awk '$2 == "bookworm" {print $1; exit}')
-[ -n "$mirror" ] || { echo "clean_room.sh: apt has no source for bookworm here" >&2; exit 6; }
+trap leave_rooms EXIT
 
-leave() {
-  umount "$room/source" "$room/proc" 2>/dev/null || true
-  # Never through a mount that would not go away.
-  if [ -z "${KEEP:-}" ] && ! grep -qF " $room/" /proc/mounts; then rm -rf "$room"; fi
-}
-trap leave EXIT
-
-echo "clean room: debootstrap from $mirror"
-debootstrap --variant=minbase --include=git,make bookworm "$room" "$mirror" >"$room.log" 2>&1 ||
-  { tail -n 20 "$room.log" >&2; exit 1; }
+echo "clean room: debootstrap"
+debian_room bookworm "$room" git,make
 mkdir -p "$room/source"
 mount --bind "$repository" "$room/source"
 mount -o remount,ro,bind "$room/source"
-mount -t proc proc "$room/proc"
-cp /etc/resolv.conf "$room/etc/resolv.conf"
-[ ! -d /etc/apt/apt.conf.d ] || grep -rhi '^Acquire::.*[Pp]roxy' /etc/apt/apt.conf.d \
-  >"$room/etc/apt/apt.conf.d/90proxy" || true
 
-inside() {  # COMMAND: runs it in the room on 2 cores with a bare environment
-  taskset -c 0,1 chroot "$room" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-    ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
-    bash -c "$1" </dev/null
-}
+taskset -pc 0,1 $$ >/dev/null
+inside() { in_room "$room" "$1"; }
 timed() {  # NAME LIMIT COMMAND; prints processor time as well, which a busy machine distorts less
   local TIMEFORMAT='%R %U %S' figures
   { figures=$({ time inside "$3" >&3 2>&3; } 2>&1); } 3>&1 ||

@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that a kind of work needs: deps.sh build|test|check|full|quality.
-# Each of the first four contains the ones before it; quality contains build. Does nothing, quickly,
-# when all are there.
+# Installs the Debian packages that a kind of work needs:
+# deps.sh build|test|check|full|quality|release. Each of the first four contains the ones before it;
+# quality and release contain build. Does nothing, quickly, when all are there.
 set -euo pipefail
 
 kind=${1:-test}
 build=(g++ cmake ninja-build libpng-dev libjpeg62-turbo-dev libwebp-dev zlib1g-dev
        nlohmann-json3-dev libtomlplusplus-dev libboost1.81-dev)
-test=(libgtest-dev libopenblas-dev)
-check=(git clang-format clang-tidy python3)
+test=(libgtest-dev libopenblas-dev python3)
+check=(git clang-format clang-tidy)
 full=(clang-16 libclang-rt-16-dev)
+release=(git python3 zstd)
 quality=(python3-venv fonts-noto-color-emoji unicode-cldr-core)
 
 case "$kind" in
@@ -18,7 +19,8 @@ case "$kind" in
   check) want=("${build[@]}" "${test[@]}" "${check[@]}") ;;
   full) want=("${build[@]}" "${test[@]}" "${check[@]}" "${full[@]}") ;;
   quality) want=("${build[@]}" "${quality[@]}") ;;
-  *) echo "deps.sh: expected build, test, check, full or quality, found '$kind'" >&2; exit 2 ;;
+  release) want=("${build[@]}" "${release[@]}") ;;
+  *) echo "deps.sh: expected build, test, check, full, quality or release, found '$kind'" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
