@@ -1,13 +1,15 @@
-# octet_embed_model(TARGET NAME FOLDER FILES...): puts a model's files into the library TARGET.
-# The assembler's .incbin copies them; a generated table (engine/embedded.h) names them.
-function(octet_embed_model target name folder)
+# Files inside the program: the assembler's .incbin copies them, a generated table names them.
+
+# octet_embed_table(PREFIX FOLDER FILES...): for the two functions below. Sets in the caller's scope
+# assembly, declarations of the symbols PREFIX_0, PREFIX_0_end, ..., rows {name, begin, end}, paths.
+function(octet_embed_table prefix folder)
   set(assembly "    .section .rodata\n")
   set(declarations "")
   set(rows "")
   set(paths "")
   set(index 0)
   foreach(file ${ARGN})
-    set(symbol "octet_embedded_${index}")
+    set(symbol "${prefix}_${index}")
     string(APPEND assembly "    .balign 64\n    .globl ${symbol}\n${symbol}:\n")
     string(APPEND assembly "    .incbin \"${folder}/${file}\"\n")
     string(APPEND assembly "    .globl ${symbol}_end\n${symbol}_end:\n    .byte 0\n")
@@ -17,11 +19,27 @@ function(octet_embed_model target name folder)
     math(EXPR index "${index} + 1")
   endforeach()
   string(APPEND assembly "    .section .note.GNU-stack,\"\",@progbits\n")
+  foreach(name assembly declarations rows paths)
+    set(${name} "${${name}}" PARENT_SCOPE)
+  endforeach()
+endfunction()
 
+# octet_embed_sources(TARGET STEM): adds what the caller holds in assembly, source and paths.
+function(octet_embed_sources target stem)
+  file(CONFIGURE OUTPUT ${stem}.S CONTENT "${assembly}" @ONLY)
+  file(CONFIGURE OUTPUT ${stem}.cc CONTENT "${source}" @ONLY)
+  set_source_files_properties(${stem}.S PROPERTIES OBJECT_DEPENDS "${paths}")
+  target_sources(${target} PRIVATE ${stem}.S ${stem}.cc)
+endfunction()
+
+# octet_embed_model(TARGET NAME FOLDER FILES...): puts a model's files into the library TARGET
+# (engine/embedded.h).
+function(octet_embed_model target name folder)
+  octet_embed_table(octet_embedded "${folder}" ${ARGN})
   set(source "#include \"engine/embedded.h\"\n\n")
   string(APPEND source "extern \"C\" {\n${declarations}}\n\nnamespace octet {\n\n")
   string(APPEND source "std::span<const EmbeddedModel> embedded_models() {\n")
-  if(index GREATER 0)
+  if(rows)
     string(APPEND source "  static const EmbeddedFile kFiles[] = {\n${rows}  };\n")
     string(APPEND source "  static const EmbeddedModel kModels[] = {{\"${name}\", kFiles}};\n")
     string(APPEND source "  return kModels;\n")
@@ -29,10 +47,16 @@ function(octet_embed_model target name folder)
     string(APPEND source "  return {};\n")
   endif()
   string(APPEND source "}\n\n}  // namespace octet\n")
+  octet_embed_sources(${target} ${CMAKE_CURRENT_BINARY_DIR}/embedded_${name})
+endfunction()
 
-  set(stem ${CMAKE_CURRENT_BINARY_DIR}/embedded_${name})
-  file(CONFIGURE OUTPUT ${stem}.S CONTENT "${assembly}" @ONLY)
-  file(CONFIGURE OUTPUT ${stem}.cc CONTENT "${source}" @ONLY)
-  set_source_files_properties(${stem}.S PROPERTIES OBJECT_DEPENDS "${paths}")
-  target_sources(${target} PRIVATE ${stem}.S ${stem}.cc)
+# octet_embed_page(TARGET FOLDER FILES...): puts the web page into the library TARGET (api/page.h).
+function(octet_embed_page target folder)
+  octet_embed_table(octet_page "${folder}" ${ARGN})
+  set(source "#include \"api/page.h\"\n\n")
+  string(APPEND source "extern \"C\" {\n${declarations}}\n\nnamespace octet::api {\n\n")
+  string(APPEND source "std::span<const PageFile> page_files() {\n")
+  string(APPEND source "  static const PageFile kFiles[] = {\n${rows}  };\n  return kFiles;\n")
+  string(APPEND source "}\n\n}  // namespace octet::api\n")
+  octet_embed_sources(${target} ${CMAKE_CURRENT_BINARY_DIR}/embedded_page)
 endfunction()

@@ -108,6 +108,7 @@ int serve_http(const ServeOptions& options, Words words) {
       .jobs = jobs, .status = [&] { return supervisor.status(); }, .started = std::time(nullptr)};
   for (const serve::ServedModel& model : options.served) service.models.push_back(model.name);
   service.provenance = !options.no_provenance;
+  service.page = options.page;
   if (options.deadline) service.deadline = static_cast<double>(*options.deadline);
   api::Front front(
       service,

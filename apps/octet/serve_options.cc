@@ -49,6 +49,15 @@ void add_listen_flags(ServeOptions& o, std::vector<Flag>& flags) {
                    .accepts = is_not_empty,
                    .expected = "an origin",
                    .repeats = true});
+  flags.push_back({.name = "--page",
+                   .value = "FOLDER",
+                   .group = group,
+                   .help = "serve the files of this folder as the web page, read anew each time; "
+                           "for who changes the page",
+                   .normal = "the page in the program",
+                   .target = &o.page,
+                   .accepts = is_not_empty,
+                   .expected = "a folder"});
 }
 
 void add_queue_flags(ServeOptions& o, std::vector<Flag>& flags) {
@@ -146,13 +155,13 @@ void name_models(ServeOptions& o) {
 }
 
 constexpr const char* kHelpStart =
-    R"(octet serve: draw pictures for programs, over HTTP
+    R"(octet serve: draw pictures over HTTP, for people (a web page) and programs
 
 Usage: octet serve [flags]
 
 Examples:
   octet serve
-      serves the built-in model on http://127.0.0.1:8080
+      serves the built-in model on http://127.0.0.1:8080; a browser shows a page there
   octet serve --model ./stable-diffusion-3.5-medium --model large=./sd3.5_large
       serves two models, as stable-diffusion-3.5-medium and large
 

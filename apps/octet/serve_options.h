@@ -26,6 +26,7 @@ struct ServeOptions {
   int drain_timeout = 30;         // seconds
   int keep = 600;                 // seconds
   bool no_provenance = false;
+  std::string page;  // folder; empty: the page in the program
 
   // Made from the above.
   std::string address;

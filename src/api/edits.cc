@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "api/jobs_api.h"
 #include "api/multipart.h"
 #include "api/openai.h"
 #include "base/sha256.h"
@@ -90,9 +91,9 @@ DecodedPicture decode(const Part& part, const char* name) {
   }
 }
 
-void edit(Service& service, const http::Request& request, const Exchange& exchange) {
+/// The job that a form asks for, and the rest of the form in `e`.
+serve::JobSpec spec_of_form(const Service& service, const http::Request& request, Edit& e) {
   const std::vector<Part> parts = split_multipart(request.body, request.header("Content-Type"));
-  Edit e;
   const std::vector<Field> fields = fields_of(e);
   bind_fields(fields, json_of(fields, parts), Unknown::kRefuse);
   const Part* image = find_part(parts, "image");
@@ -114,12 +115,26 @@ void edit(Service& service, const http::Request& request, const Exchange& exchan
     spec.file.mask_digest = sha256_hex(bytes_of(*mask));
   }
   spec.request.strength = e.strength;
-  begin_and_answer(service, request, exchange, g, std::move(spec), "image_edit");
+  return spec;
 }
 
-void edit_or_refuse(Service& service, const http::Request& request, const Exchange& exchange) {
+void edit(Service& service, const http::Request& request, const Exchange& exchange) {
+  Edit e;
+  serve::JobSpec spec = spec_of_form(service, request, e);
+  begin_and_answer(service, request, exchange, e.generation, std::move(spec), "image_edit");
+}
+
+void begin_edit_job(Service& service, const http::Request& request, const Exchange& exchange) {
+  Edit e;
+  begin_job(service, request, exchange, spec_of_form(service, request, e));
+}
+
+using Function = void (*)(Service&, const http::Request&, const Exchange&);
+
+void run_or_refuse(Function function, Service& service, const http::Request& request,
+                   const Exchange& exchange) {
   try {
-    edit(service, request, exchange);
+    function(service, request, exchange);
   } catch (const RequestError& error) {
     exchange->respond(openai_error(error));
   } catch (const Error& error) {
@@ -173,20 +188,25 @@ void Decoder::work() {
 
 void add_edit_routes(http::Router& router, Service& service, Decoder& decoder) {
   Edit shape;
-  router.add({.method = "POST",
-              .pattern = "/v1/images/edits",
-              .summary = "Draw a picture anew, or the part of it where a mask is transparent.",
-              .handler =
-                  [&service, &decoder](const http::Request& request, const Exchange& exchange) {
-                    const bool waits = decoder.run([&service, request, exchange] {
-                      edit_or_refuse(service, request, exchange);
-                    });
-                    if (waits) return;
-                    throw too_many_pictures();
-                  },
-              .body_limit = kBodyBytes,
-              .multipart = true,
-              .request_schema = schema_of(fields_of(shape))});
+  const auto add = [&](const char* pattern, const char* summary, Function function) {
+    router.add({.method = "POST",
+                .pattern = pattern,
+                .summary = summary,
+                .handler =
+                    [&service, &decoder, function](const http::Request& request,
+                                                   const Exchange& exchange) {
+                      const bool waits = decoder.run([&service, function, request, exchange] {
+                        run_or_refuse(function, service, request, exchange);
+                      });
+                      if (!waits) throw too_many_pictures();
+                    },
+                .body_limit = kBodyBytes,
+                .multipart = true,
+                .request_schema = schema_of(fields_of(shape))});
+  };
+  add("/v1/images/edits", "Draw a picture anew, or the part of it where a mask is transparent.",
+      edit);
+  add("/v1/jobs/edits", "Begin such a job.", begin_edit_job);
 }
 
 }  // namespace octet::api

@@ -10,6 +10,7 @@
 #include "api/health.h"
 #include "api/jobs_api.h"
 #include "api/openai.h"
+#include "api/page.h"
 #include "base/format.h"
 
 namespace octet::api {
@@ -129,6 +130,7 @@ Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)), k
   add_a1111_routes(router_, service);
   add_metrics_route(router_, service, metrics_);
   service.jobs.on_end([this](const serve::JobView& view) { metrics_.job_ended(view); });
+  add_page_routes(router_, service.page);
   add_description_route(router_);
 }
 

@@ -89,19 +89,12 @@ serve::JobView find_job(const Service& service, const http::Request& request) {
   return *std::move(view);
 }
 
-void begin_job(Service& service, const http::Request& request, const Exchange& exchange) {
+void begin_generation_job(Service& service, const http::Request& request,
+                          const Exchange& exchange) {
   Generation g;
   bind_fields(fields_of(g), request.body, Unknown::kRefuse);
   const serve::ModelCard card = find_model(service, g.model);
-  serve::JobSpec spec = spec_of(g, card, request);
-  spec.keep = true;
-  spec.previews = true;
-  const Accepted job = submit(service, request, std::move(spec), [](const serve::JobView&) {});
-  const auto view = service.jobs.find(job.token);
-  if (!view) throw no_such_job();
-  exchange->respond({.status = 202,
-                     .body = text_of(job_json(*view)),
-                     .headers = {{"Location", "/v1/jobs/" + job.token}}});
+  begin_job(service, request, exchange, spec_of(g, card, request));
 }
 
 void show_job(const Service& service, const http::Request& request, const Exchange& exchange) {
@@ -184,12 +177,24 @@ http::Handler handler(Service& service, Function function) {
 
 }  // namespace
 
+void begin_job(Service& service, const http::Request& request, const Exchange& exchange,
+               serve::JobSpec spec) {
+  spec.keep = true;
+  spec.previews = true;
+  const Accepted job = submit(service, request, std::move(spec), [](const serve::JobView&) {});
+  const auto view = service.jobs.find(job.token);
+  if (!view) throw no_such_job();
+  exchange->respond({.status = 202,
+                     .body = text_of(job_json(*view)),
+                     .headers = {{"Location", "/v1/jobs/" + job.token}}});
+}
+
 void add_job_routes(http::Router& router, Service& service) {
   Generation shape;
   router.add({.method = "POST",
               .pattern = "/v1/jobs",
               .summary = "Begin a job.",
-              .handler = handler(service, begin_job),
+              .handler = handler(service, begin_generation_job),
               .body_limit = kGenerationBytes,
               .request_schema = schema_of(fields_of(shape))});
   router.add({.method = "GET",

@@ -7,6 +7,10 @@
 
 namespace octet::api {
 
+/// Begins a job whose result is kept, and answers 202 with how it stands. RequestError as submit.
+void begin_job(Service& service, const http::Request& request,
+               const std::shared_ptr<http::Exchange>& exchange, serve::JobSpec spec);
+
 void add_job_routes(http::Router& router, Service& service);
 
 }  // namespace octet::api

@@ -7,6 +7,7 @@
 #include "api/base64.h"
 #include "api/events.h"
 #include "api/generation.h"
+#include "api/model_json.h"
 #include "base/format.h"
 
 namespace octet::api {
@@ -108,19 +109,20 @@ void generate(Service& service, const http::Request& request,
   begin_and_answer(service, request, exchange, g, std::move(spec), "image_generation");
 }
 
-Json model_json(const Service& service, const std::string& name) {
-  return {{"id", name}, {"object", "model"}, {"created", service.started}, {"owned_by", "octet"}};
+/// Names of models and devices are whatever bytes somebody chose.
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 http::Response list_models(const Service& service) {
   Json list = Json::array();
   for (const std::string& name : service.models) list.push_back(model_json(service, name));
-  return {.body = Json{{"object", "list"}, {"data", list}}.dump()};
+  return {.body = text_of(Json{{"object", "list"}, {"data", list}})};
 }
 
 http::Response show_model(const Service& service, const std::string& name) {
   for (const std::string& known : service.models) {
-    if (known == name) return {.body = model_json(service, name).dump()};
+    if (known == name) return {.body = text_of(model_json(service, name))};
   }
   throw RequestError(404, "model_not_found", "the model '" + excerpt(name) + "' does not exist",
                      "model");

@@ -10,6 +10,7 @@ constexpr std::pair<int, const char*> kReasons[] = {
     {200, "OK"},
     {202, "Accepted"},
     {204, "No Content"},
+    {304, "Not Modified"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
@@ -90,7 +91,8 @@ const char* reason_of(int status) {
 std::string serialize_head(const Response& response, Framing framing, bool keep_alive) {
   std::string head =
       "HTTP/1.1 " + std::to_string(response.status) + " " + reason_of(response.status) + "\r\n";
-  append_header(head, "Content-Type", response.content_type);
+  const bool bodiless = response.status == 304;  // RFC 9110, 15.4.5: the client has it
+  if (!bodiless) append_header(head, "Content-Type", response.content_type);
   append_header(head, "X-Content-Type-Options", "nosniff");
   append_header(head, "Cross-Origin-Resource-Policy", "same-origin");
   append_header(head, "Referrer-Policy", "no-referrer");
@@ -101,7 +103,7 @@ std::string serialize_head(const Response& response, Framing framing, bool keep_
     append_header(head, "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
   }
   for (const Header& header : response.headers) append_header(head, header.name, header.value);
-  if (framing == Framing::kLength) {
+  if (framing == Framing::kLength && !bodiless) {
     append_header(head, "Content-Length", std::to_string(response.body.size()));
   } else if (framing == Framing::kChunked) {
     append_header(head, "Transfer-Encoding", "chunked");

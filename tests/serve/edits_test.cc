@@ -27,13 +27,25 @@ class Edits : public testing::Test {
  protected:
   static HttpAnswer edit(const std::string& fields,
                          const std::string& type = "multipart/form-data") {
-    static const ServerProcess server;
     const std::string body = fields + "--xyz--\r\n";
-    HttpConnection connection(server.port());
+    HttpConnection connection(server().port());
     connection.send("POST /v1/images/edits HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + type +
                     "; boundary=xyz\r\nContent-Length: " + std::to_string(body.size()) +
                     "\r\n\r\n" + body);
     return connection.receive();
+  }
+  static HttpAnswer begin(const std::string& fields) {
+    const std::string body = fields + "--xyz--\r\n";
+    HttpConnection connection(server().port());
+    connection.send(
+        "POST /v1/jobs/edits HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+        "multipart/form-data; boundary=xyz\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body);
+    return connection.receive();
+  }
+  static const ServerProcess& server() {
+    static const ServerProcess process;
+    return process;
   }
   static std::string drawn(const std::string& fields) {
     const HttpAnswer answer = edit(fields);
@@ -69,6 +81,23 @@ TEST_F(Edits, RefusalsNameThePart) {
     EXPECT_EQ(Json::parse(answer.body)["error"]["param"], param);
   }
   EXPECT_EQ(edit(prompt + image, "application/json").status, 415);
+}
+
+TEST_F(Edits, AsAJobTheSamePicture) {
+  const std::string form = field("prompt", "a") + field("seed", "3") +
+                           field("image", small_png(9)) + field("mask", small_png(1)) +
+                           field("strength", "0.5");
+  const HttpAnswer answer = begin(form);
+  ASSERT_EQ(answer.status, 202) << answer.body;
+  const std::string path = answer.header("Location");
+  Json job;
+  ASSERT_TRUE(eventually([&] {
+    job = Json::parse(server().get(path).body);
+    return job["state"] == "done";
+  })) << job;
+  const HttpAnswer picture = server().get(job["pictures"][0]["url"]);
+  EXPECT_EQ(api::encode_base64(std::as_bytes(std::span(picture.body))), drawn(form));
+  EXPECT_EQ(Json::parse(begin(field("prompt", "a")).body)["error"]["param"], "image");
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ TEST(Authorization, SecretsOfBothSchemes) {
   }
 }
 
-TEST_F(Keys, AreAskedForOnEveryRouteButHealth) {
+TEST_F(Keys, AreAskedForOnEveryRouteButHealthAndThePage) {
   const std::string key = api::add_key(file_, "ann");
   const ServerProcess server({"--keys", file_});
   const auto status = [&](const std::string& path, const std::string& authorization) {
@@ -85,6 +85,8 @@ TEST_F(Keys, AreAskedForOnEveryRouteButHealth) {
   };
   EXPECT_EQ(status("/healthz", ""), 200);
   EXPECT_EQ(status("/readyz", ""), 200);
+  EXPECT_EQ(status("/", ""), 200);
+  EXPECT_EQ(status("/page/main.js", ""), 200);
   for (const char* path : {"/v1/models", "/openapi.json", "/nothing", "/v1/jobs/x"}) {
     for (const char* wrong :
          {"", "Authorization: \r\n", "Authorization: Bearer x\r\n", "X-Api-Key: x\r\n"}) {
