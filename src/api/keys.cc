@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <span>
 #include <sstream>
@@ -154,18 +155,29 @@ std::optional<std::string> secret_of(std::string_view authorization) {
 }
 
 KeyRing::KeyRing(std::string path) : path_(std::move(path)) {
-  if (!needed()) return;
-  changed_ = check_file(path_).st_mtim;
+  if (needed()) read();
+}
+
+void KeyRing::read() {
+  settled_ = false;  // a file that cannot be read is tried again
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  read_from_ = check_file(path_);
   keys_ = read_keys(path_);
+  // Two changes within a tick of the kernel's clock have the same time.
+  settled_ = now.tv_sec > read_from_.st_mtim.tv_sec + 1;
+}
+
+bool KeyRing::is_current() const {
+  const struct stat latest = check_file(path_);
+  return settled_ && latest.st_ino == read_from_.st_ino && latest.st_size == read_from_.st_size &&
+         latest.st_mtim.tv_sec == read_from_.st_mtim.tv_sec &&
+         latest.st_mtim.tv_nsec == read_from_.st_mtim.tv_nsec;
 }
 
 std::optional<std::string> KeyRing::match(std::string_view secret) {
   try {
-    const timespec latest = check_file(path_).st_mtim;
-    if (latest.tv_sec != changed_.tv_sec || latest.tv_nsec != changed_.tv_nsec) {
-      keys_ = read_keys(path_);
-      changed_ = latest;
-    }
+    if (!is_current()) read();
   } catch (const Error&) {
     return std::nullopt;  // a file that became unreadable opens nothing
   }

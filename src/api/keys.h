@@ -7,7 +7,8 @@
 // to others, Error(kInvalidArgument) for names and lines that are none.
 #pragma once
 
-#include <ctime>
+#include <sys/stat.h>
+
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,9 +43,13 @@ class KeyRing {
   [[nodiscard]] std::optional<std::string> match(std::string_view secret);
 
  private:
+  void read();
+  [[nodiscard]] bool is_current() const;
+
   const std::string path_;
   std::vector<StoredKey> keys_;
-  timespec changed_{};
+  struct stat read_from_ {};
+  bool settled_ = false;  // what was read can be told from what comes later
 };
 
 }  // namespace octet::api

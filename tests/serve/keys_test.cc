@@ -54,6 +54,15 @@ TEST_F(Keys, MatchOnlyThemselvesAndOnlyUntilTheyAreRevoked) {
   }
 }
 
+TEST_F(Keys, ADamagedFileOpensNothingHoweverOftenItIsAsked) {
+  const std::string ann = api::add_key(file_, "ann");
+  api::KeyRing ring(file_);
+  EXPECT_EQ(ring.match(ann), "ann");
+  std::ofstream(file_) << "ann zz\n";
+  EXPECT_FALSE(ring.match(ann));
+  EXPECT_FALSE(ring.match(ann));
+}
+
 TEST_F(Keys, FilesThatOthersCanReadAreRefused) {
   (void)api::add_key(file_, "ann");
   for (const mode_t mode : {0640u, 0604u, 0620u, 0666u}) {
