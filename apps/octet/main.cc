@@ -23,7 +23,7 @@ constexpr Command kCommands[] = {
     {"key", "make and revoke keys of the server", run_key},
     {"lock", "write down what a model consists of", run_lock},
     {"quantize", "make or judge an FP8 variant of a model", run_quantize},
-    {"serve", "draw pictures for programs, over HTTP", run_serve},
+    {"serve", "draw pictures over HTTP, with a web page", run_serve},
     {"serve-worker", nullptr, run_serve_worker},
     {"verify", "compare a model with its lock", run_verify},
     {"version", "say what this program is", run_version},

@@ -61,8 +61,7 @@ http::Response answer(const std::string& name, const std::string& folder,
                       const http::Request& request) {
   auto content = content_of(name, folder);
   if (!content) throw RequestError(404, "not_found", "the page has no such file");
-  const std::string tag =
-      '"' + sha256_hex(std::as_bytes(std::span(*content))).substr(0, 32) + '"';
+  const std::string tag = '"' + sha256_hex(std::as_bytes(std::span(*content))).substr(0, 32) + '"';
   http::Response response{.content_type = type_of(name),
                           .headers = {{"ETag", tag},
                                       {"Cache-Control", "no-cache"},
