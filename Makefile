@@ -18,7 +18,7 @@ export JOBS PROMPT OUT
 CONFIGURE_PRODUCT = [ -f build/build.ninja ] || cmake --preset release -DOCTET_TESTS=OFF
 CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
 
-.PHONY: help deps build cuda run test check format test-full asan tsan fuzz faults soak release release-check \
+.PHONY: help deps build cuda run test check format test-full page-test asan tsan fuzz faults soak release release-check \
         quality requantize golden bench clean
 
 help: ## list the targets
@@ -63,7 +63,13 @@ format: ## rewrite the sources with clang-format
 	@tools/deps.sh check
 	@tools/format.sh
 
-test-full: asan tsan fuzz faults ## sanitizers, fuzzers and planted faults
+test-full: page-test asan tsan fuzz faults ## the page, sanitizers, fuzzers and planted faults
+
+page-test: ## the web page in a headless Chromium: clicks, keys, drags, contrast
+	@tools/deps.sh page
+	@$(CONFIGURE_PRODUCT)
+	@ninja -C build -j $(JOBS) octet
+	@python3 tests/page/page_test.py $(ARGS)
 
 asan: ## the tests under the address and undefined-behaviour sanitizers
 	@tools/sanitize.sh asan

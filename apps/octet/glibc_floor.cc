@@ -1,10 +1,11 @@
 // Two functions of newer glibc that the static libstdc++ and libgcc of Debian 12 ask for, written
-// with what glibc 2.34 has, so that one program runs there too (tools/check_binary.py holds the line).
+// with what glibc 2.34 has, so that one program runs there too (tools/check_binary.py holds the
+// line).
 //
 // Hidden: shared libraries that are opened at run time keep the functions of their own glibc.
-// Formulas: glibc manual, "Dynamic Linker Introspection" (_dl_find_object) and "Unpredictable Bytes"
-// (arc4random). Thread-safe. Errors: arc4random ends the program when the kernel gives no random
-// bytes, as glibc's does.
+// Formulas: glibc manual, "Dynamic Linker Introspection" (_dl_find_object) and "Unpredictable
+// Bytes" (arc4random). Thread-safe. Errors: arc4random ends the program when the kernel gives no
+// random bytes, as glibc's does.
 
 #include <dlfcn.h>
 #include <link.h>
@@ -28,7 +29,7 @@ int match(dl_phdr_info* info, std::size_t, void* data) {
   std::uintptr_t first = 0;
   std::uintptr_t end = 0;
   for (int i = 0; i < info->dlpi_phnum; ++i) {
-    const ElfW(Phdr) & part = info->dlpi_phdr[i];
+    const ElfW(Phdr)& part = info->dlpi_phdr[i];
     if (part.p_type == PT_GNU_EH_FRAME) frames = &part;
     if (part.p_type != PT_LOAD) continue;
     const std::uintptr_t start = info->dlpi_addr + part.p_vaddr;

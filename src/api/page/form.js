@@ -82,9 +82,10 @@ export class Form {
     this.models = models.filter((model) => model.octet);
     $('model').replaceChildren(...this.models.map((model) => option(model.id)));
     $('model-field').hidden = this.models.length < 2;
+    const draft = this.draft();
     this.choose(this.models[0].id);
     this.reset();
-    this.restoreDraft();
+    if (draft) this.write(draft);
   }
 
   get model() {
@@ -214,12 +215,11 @@ export class Form {
     }
   }
 
-  restoreDraft() {
+  draft() {
     try {
-      const draft = JSON.parse(sessionStorage.getItem(DRAFT) ?? 'null');
-      if (draft) this.write(draft);
+      return JSON.parse(sessionStorage.getItem(DRAFT));
     } catch {
-      // Nothing that could be read.
+      return null;  // nothing that could be read
     }
   }
 }

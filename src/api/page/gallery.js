@@ -5,14 +5,24 @@
 const $ = (id) => document.getElementById(id);
 
 export class Gallery {
-  /** `show(entry)` is called with the entry to be shown, or null; `remove(entry)` when asked to. */
-  constructor(show, remove) {
+  /**
+   * `show(entry)` is called with the entry to be shown, or null; `remove(entry)` and `enlarge()` when
+   * asked to.
+   */
+  constructor(show, remove, enlarge) {
     this.entries = [];
     this.selected = null;
     this.show = show;
     this.remove = remove;
     this.tiles = new Map();
-    $('thumbs').addEventListener('keydown', (event) => this.key(event));
+    $('thumbs').addEventListener('keydown', (event) => {
+      if (this.key(event)) {
+        this.tiles.get(this.selected).focus();
+      } else if (event.key === 'Enter' && !event.ctrlKey && !event.metaKey) {
+        event.preventDefault();  // else the same key closes what opens
+        enlarge();
+      }
+    });
   }
 
   /** Adds at a place, 0 for the newest. */
@@ -57,7 +67,7 @@ export class Gallery {
     tile.style.setProperty('--done', entry.fraction ?? 0);
     $('session').hidden = this.entries.length === 0;
     const done = this.entries.filter((each) => each.state === 'done').length;
-    $('session-count').textContent = done === 1 ? '1 picture' : `${done} pictures`;
+    $('session-count').textContent = ['', '1 picture'][done] ?? `${done} pictures`;
     if (entry === this.selected) this.show(entry);
   }
 
@@ -77,6 +87,7 @@ export class Gallery {
     if (entry === this.selected) this.select(beside, focused);
   }
 
+  /** Whether the key showed another picture. */
   key(event) {
     const place = this.entries.indexOf(this.selected);
     const last = this.entries.length - 1;
@@ -84,10 +95,13 @@ export class Gallery {
                     ArrowDown: place + 1, Home: 0, End: last};
     if (event.key in places) {
       event.preventDefault();
-      this.select(this.entries[Math.min(Math.max(places[event.key], 0), last)], true);
-    } else if (event.key === 'Delete' || event.key === 'Backspace') {
+      this.select(this.entries[Math.min(Math.max(places[event.key], 0), last)]);
+      return true;
+    }
+    if (event.key === 'Delete' || event.key === 'Backspace') {
       event.preventDefault();
       this.remove(this.selected);
     }
+    return false;
   }
 }

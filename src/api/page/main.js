@@ -17,7 +17,7 @@ const EXAMPLES = {
 };
 
 const form = new Form();
-const gallery = new Gallery(show, remove);
+const gallery = new Gallery(show, remove, enlarge);
 const editor = new MaskEditor($('mask'), maskChanged);
 
 // ---- words
@@ -220,6 +220,13 @@ function showGoing(entry) {
   $('track').setAttribute('aria-valuetext', entry.text);
   $('track-fill').style.transform = `scaleX(${entry.fraction})`;
   if (entry.announce) say(entry.announce);
+}
+
+function enlarge() {
+  if (gallery.selected?.state !== 'done') return;
+  $('zoom-picture').src = gallery.selected.url;
+  $('zoom-picture').alt = gallery.selected.settings.prompt;
+  if (!$('zoom').open) $('zoom').showModal();
 }
 
 function fileName(entry) {
@@ -443,7 +450,12 @@ function listenToButtons() {
     });
   }
   $('mask-size').addEventListener('input', brush);
+  // There is nothing to do without a key: Escape does not close the question.
   $('key-dialog').addEventListener('cancel', (event) => event.preventDefault());
+  $('key-dialog').addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') event.preventDefault();
+  });
+  $('frame').addEventListener('click', enlarge);
   $('help').addEventListener('click', () => $('help-dialog').showModal());
 }
 
@@ -454,6 +466,9 @@ function brush() {
 }
 
 function listenToKeys() {
+  $('zoom').addEventListener('keydown', (event) => {
+    if (gallery.key(event)) enlarge();
+  });
   window.addEventListener('keydown', (event) => {
     if (document.querySelector('dialog[open]')) return;
     const typing = event.target.closest?.('input:not([type=range]):not([type=radio]), textarea, select');
