@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "checkpoint/fp8_codes.h"
 #include "checkpoint/scale_reader.h"
 #include "checkpoint/scales.h"
 #include "tensor/float_formats.h"
@@ -77,12 +78,15 @@ NamedTensors tensors_of(const ComponentSpec& spec, const TensorFiles& files) {
   return tensors;
 }
 
-/// Rows of one stored tensor.
+/// Rows of one stored tensor. Whoever reads them, codes of FP8 that are no numbers are refused.
 class PieceBytes final : public DeferredBytes {
  public:
   /// `file` is the owner of the piece's file.
-  PieceBytes(std::shared_ptr<const TensorFile> file, const Piece& piece)
-      : file_(std::move(file)), info_(*piece.tensor->data.info), rows_(piece.rows) {
+  PieceBytes(std::string component, std::shared_ptr<const TensorFile> file, const Piece& piece)
+      : component_(std::move(component)),
+        file_(std::move(file)),
+        info_(*piece.tensor->data.info),
+        rows_(piece.rows) {
     whole_ = rows_.count == all_rows(info_).count;
     // [1, positions, width] is one row, too large to be read in one piece.
     while (whole_ && info_.dims.size() > 1 && info_.dims[0] == 1) {
@@ -96,10 +100,31 @@ class PieceBytes final : public DeferredBytes {
   void read(std::int64_t first, std::int64_t count,
             std::span<std::byte> destination) const override {
     file_->read_rows(info_, {.first = rows_.first + first, .count = count}, destination);
+    if (is_fp8(*info_.dtype) && !is_finite_code(*info_.dtype, largest_code(destination))) refuse();
   }
   const RandomCodes* formula() const override { return whole_ ? file_->formula(info_) : nullptr; }
 
  private:
+  // They are what a cast without saturation makes of values beyond the range. All are counted.
+  [[noreturn]] void refuse() const {
+    const std::int64_t all = all_rows(info_).count;
+    std::vector<std::byte> row(octet::row_bytes(info_));
+    std::uint64_t count = 0;
+    std::int64_t first = -1;
+    for (std::int64_t r = 0; r < all; ++r) {
+      file_->read_rows(info_, {.first = r, .count = 1}, row);
+      count += count_not_finite(*info_.dtype, row);
+      if (count > 0 && first < 0) first = r;
+    }
+    throw Error(
+        Code::kCorruptFile,
+        format("%s: tensor \"%s\": expected finite %s values, found %llu that are not, the first "
+               "in row %lld (lost when the file was made; take another one or make it again)",
+               component_.c_str(), excerpt(info_.name).c_str(), info_.dtype_name.c_str(),
+               static_cast<unsigned long long>(count), static_cast<long long>(first)));
+  }
+
+  std::string component_;
   std::shared_ptr<const TensorFile> file_;
   TensorInfo info_;
   RowRange rows_;
@@ -267,7 +292,8 @@ HostWeight WeightReader::read(const std::vector<const CanonicalTensor*>& parts,
       check_scaled_dtype(t, more);
       const std::int64_t columns = w.dims.size() > 1 ? w.dims[1] : 1;
       append_scales(scales, w.dims[0], std::move(more), piece.rows.count, columns);
-      w.deferred.push_back(std::make_shared<PieceBytes>(owner_of(files_, t.data.file), piece));
+      w.deferred.push_back(
+          std::make_shared<PieceBytes>(spec_.name, owner_of(files_, t.data.file), piece));
       w.dims[0] += piece.rows.count;
     }
   }
@@ -310,12 +336,7 @@ void WeightReader::check_plain_cast(const HostWeight& weight) const {
   constexpr float kPlainLimit = 224.0f;
   std::uint8_t limit = 0;
   encode_from_f32(weight.dtype, &kPlainLimit, &limit, 1);
-  constexpr std::uint8_t kMagnitude = 0x7f;
-  std::uint8_t largest = 0;
-  for (const std::byte b : weight.data) {
-    largest =
-        std::max(largest, static_cast<std::uint8_t>(std::to_integer<std::uint8_t>(b) & kMagnitude));
-  }
+  const std::uint8_t largest = largest_code(weight.data);
   if (largest < limit) return;
   float value = 0;
   decode_to_f32(weight.dtype, &largest, &value, 1);

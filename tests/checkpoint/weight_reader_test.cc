@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/format.h"
 #include "support/errors.h"
 #include "support/tensors.h"
 #include "tensor/float_formats.h"
@@ -280,13 +281,64 @@ TEST(WeightReader, Fp8WithoutScale) {
     WeightReader r = with_largest(plain, DType::kF8E4M3);
     EXPECT_EQ(r.linear("fc", 1, 3, false).scale_kind, ScaleKind::kNone);
   }
-  for (const float scaled : {224.0f, 448.0f, std::nanf("")}) {
+  for (const float scaled : {224.0f, 448.0f}) {
     WeightReader r = with_largest(scaled, DType::kF8E4M3);
     expect_error(Code::kModelMismatch, "without a scale",
                  [&] { (void)r.linear("fc", 1, 3, false); });
   }
   WeightReader e5m2 = with_largest(57344.0f, DType::kF8E5M2);
   expect_error(Code::kModelMismatch, "fc.weight", [&] { (void)e5m2.linear("fc", 1, 3, false); });
+}
+
+// A cast without saturation leaves NaN, in E5M2 infinity, where a value was too large.
+TEST(WeightReader, Fp8CodesThatAreNoNumbers) {
+  struct Case {
+    DType dtype;
+    int code;
+  };
+  for (const auto& [dtype, code] :
+       {Case{DType::kF8E4M3, 0x7f}, Case{DType::kF8E4M3, 0xff}, Case{DType::kF8E5M2, 0x7c},
+        Case{DType::kF8E5M2, 0xfc}, Case{DType::kF8E5M2, 0x7d}, Case{DType::kF8E5M2, 0xff}}) {
+    TensorMap map;
+    map["fc.weight"] = ones({5, 7}, dtype);
+    map["fc.weight_scale"] = tensor_of({1}, {0.5f});
+    map["fc.bias"] = ones({5}, dtype);
+    map["table.weight"] = ones({1, 3, 2}, dtype);
+    const TensorMap sound = map;
+    for (const std::size_t at : {std::size_t{23}, std::size_t{34}}) {
+      map["fc.weight"].data[at] = std::byte(code);
+    }
+    const std::string message = format(
+        "tensor \"fc.weight\": expected finite %s values, found 2 "
+        "that are not, the first in row 3",
+        safetensors_name(dtype));
+    const auto reader = [&](const TensorMap& tensors) {
+      WeightReader r = reader_of("c", {tensors});
+      r.defer_reads(true);
+      return r;
+    };
+    WeightReader now = reader_of("c", {map});
+    expect_error(Code::kCorruptFile, message, [&] { (void)now.linear("fc", 5, 7, true); });
+    // A backend that reads by itself finds them in the rows that hold them.
+    WeightReader later = reader(map);
+    const HostWeight w = later.linear("fc", 5, 7, true);
+    std::vector<std::byte> rows(2 * 7);
+    EXPECT_NO_THROW(read_rows(w.deferred, 0, 2, rows));
+    expect_error(Code::kCorruptFile, message, [&] { read_rows(w.deferred, 2, 2, rows); });
+
+    map = sound;
+    map["fc.bias"].data[4] = std::byte(code);
+    WeightReader bias = reader(map);
+    expect_error(Code::kCorruptFile, "\"fc.bias\"", [&] { (void)bias.linear("fc", 5, 7, true); });
+    map = sound;
+    map["table.weight"].data[5] = std::byte(code);
+    WeightReader table = reader(map);
+    expect_error(Code::kCorruptFile, "\"table.weight\": expected finite", [&] {
+      (void)table.table("table.weight", {3, 2});
+    });
+    WeightReader neighbour = reader(sound);
+    EXPECT_NO_THROW((void)read_all(neighbour.linear("fc", 5, 7, true).deferred));
+  }
 }
 
 TensorMap stack_of(const std::vector<std::vector<float>>& scales) {
