@@ -13,6 +13,7 @@
 #include "image/image.h"
 #include "interrupt.h"
 #include "octet/engine.h"
+#include "picture_encoder.h"
 #include "standard_streams.h"
 
 namespace octet::cli {
@@ -26,14 +27,19 @@ double seconds_since(Clock::time_point start) {
 
 std::pair<BenchRound, GenerateResult> draw(Engine& engine, const GenerateRequest& request,
                                            int threads) {
-  const GenerateHooks hooks{.progress = [](const Progress&) { return !interrupted(); }, .dump = {}};
+  PictureEncoder pictures;
+  GenerateHooks hooks{
+      .progress = [](const Progress&) { return !interrupted(); }, .dump = {}, .picture = {}};
+  hooks.picture = [&](const Picture& p, const UsedSettings&) {
+    pictures.add([&p, threads] {
+      return encode({.width = p.width, .height = p.height, .rgb = p.rgb}, ImageFormat::kPng,
+                    {.threads = threads});
+    });
+  };
   const Clock::time_point start = Clock::now();
   GenerateResult result = engine.generate(request, hooks);
   const Clock::time_point encoding = Clock::now();
-  for (Picture& p : result.pictures) {
-    (void)encode({.width = p.width, .height = p.height, .rgb = std::move(p.rgb)}, ImageFormat::kPng,
-                 {.threads = threads});
-  }
+  (void)pictures.finish();
   BenchRound round{.stages = result.seconds};
   round.encode = seconds_since(encoding);
   round.total = seconds_since(start);

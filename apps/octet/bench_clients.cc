@@ -120,7 +120,8 @@ double psnr(const Picture& a, const Picture& b) {
 // Seconds for `count` pictures, numbered from `first`.
 double draw_alone(Engine& engine, const BenchOptions& options, int first, int count,
                   Pictures& drawn) {
-  const GenerateHooks hooks{.progress = [](const Progress&) { return !interrupted(); }, .dump = {}};
+  const GenerateHooks hooks{
+      .progress = [](const Progress&) { return !interrupted(); }, .dump = {}, .picture = {}};
   drawn.clear();
   const Stopwatch all;
   for (int i = first; i < first + count; ++i) {

@@ -14,6 +14,7 @@
 #include "model_command.h"
 #include "octet/error.h"
 #include "output_files.h"
+#include "picture_encoder.h"
 #include "picture_file.h"
 #include "progress_display.h"
 #include "repeat.h"
@@ -84,8 +85,15 @@ Engine load(const GenerateOptions& options) {
   return Engine(engine);  // neither copied nor moved
 }
 
-GenerateResult draw(Engine& engine, const GenerateOptions& options,
-                    const std::vector<std::string>& warnings, FloatTensors& dumped) {
+/// The files of a run and what is to be said of them, made while it goes on.
+struct Files {
+  FloatTensors dumped;
+  std::vector<std::string> warnings;  // touched by `pictures` until it has finished
+  PictureEncoder pictures;
+};
+
+GenerateResult draw(Engine& engine, const GenerateOptions& options, ImageFormat format,
+                    const std::vector<std::string>& warnings, Files& files) {
   ProgressDisplay display(progress_style(options.quiet || options.json));
   display.note("reading the prompt ...");
   GenerateHooks hooks;
@@ -103,22 +111,23 @@ GenerateResult draw(Engine& engine, const GenerateOptions& options,
   };
   if (!options.dump_file.empty()) {
     hooks.dump = [&](const std::string& name, FloatArray value) {
-      dumped.insert_or_assign(name, std::move(value));
+      files.dumped.insert_or_assign(name, std::move(value));
     };
   }
+  hooks.picture = [&, format](const Picture& picture, const UsedSettings& used) {
+    files.pictures.add([&engine, &options, &picture, used, format, &files] {
+      return encode_picture_file({options, engine.model(), used, picture}, format, files.warnings);
+    });
+  };
   return engine.generate(options.request, hooks);
 }
 
-void write_outputs(RunReport& report, const FloatTensors& dumped) {
+void write_outputs(RunReport& report, Files& files) {
   // All pictures are encoded before the first is written: what can fail without touching a file
   // comes first.
-  std::vector<std::vector<std::byte>> encoded;
-  for (const Picture& picture : report.result.pictures) {
-    std::vector<std::string> warnings;
-    encoded.push_back(encode_picture_file(report, picture, warnings));
-    print_warnings(report.options, warnings);
-    append(report.warnings, warnings);
-  }
+  const std::vector<PictureEncoder::File> encoded = files.pictures.finish();
+  print_warnings(report.options, files.warnings);
+  append(report.warnings, files.warnings);
   stop_if_interrupted();
   for (std::size_t i = 0; i < encoded.size(); ++i) {
     if (report.outputs.to_stdout) {
@@ -127,7 +136,9 @@ void write_outputs(RunReport& report, const FloatTensors& dumped) {
       write_file_atomically(report.outputs.files.at(i), encoded[i]);
     }
   }
-  if (!report.options.dump_file.empty()) write_safetensors(report.options.dump_file, dumped);
+  if (!report.options.dump_file.empty()) {
+    write_safetensors(report.options.dump_file, files.dumped);
+  }
 }
 
 OutputPlan checked_outputs(const GenerateOptions& options) {
@@ -159,8 +170,8 @@ int generate(GenerateOptions options, Clock::time_point start) {
   Engine engine = load(options);
   const CleanStop clean_stop;
   append(warnings, record_warnings(options, engine.model()));
-  FloatTensors dumped;
-  const GenerateResult result = draw(engine, options, warnings, dumped);
+  Files files;
+  const GenerateResult result = draw(engine, options, outputs.format, warnings, files);
   print_warnings(options, result.warnings);
   append(warnings, result.warnings);
 
@@ -170,7 +181,7 @@ int generate(GenerateOptions options, Clock::time_point start) {
                    .outputs = outputs,
                    .warnings = std::move(warnings)};
   const Clock::time_point encode_start = Clock::now();
-  write_outputs(report, dumped);
+  write_outputs(report, files);
   report.encode_seconds = seconds_since(encode_start);
   report.total_seconds = seconds_since(start);
   print_lines(options, picture_lines(report));

@@ -7,14 +7,23 @@
 #include <string>
 #include <vector>
 
-#include "report.h"
+#include "generate_options.h"
+#include "octet/engine.h"
+#include "output_files.h"
 
 namespace octet::cli {
 
-/// `picture` of the run as a file in the format of report.outputs. What the file cannot hold is
-/// added to `warnings`, one line each.
-[[nodiscard]] std::vector<std::byte> encode_picture_file(const RunReport& report,
-                                                         const Picture& picture,
+struct DrawnPicture {
+  const GenerateOptions& options;
+  const ModelInfo& model;
+  const UsedSettings& used;
+  const Picture& picture;
+};
+
+/// The picture as a file in this format. What the file cannot hold is added to `warnings`, one line
+/// each.
+[[nodiscard]] std::vector<std::byte> encode_picture_file(const DrawnPicture& drawn,
+                                                         ImageFormat format,
                                                          std::vector<std::string>& warnings);
 
 }  // namespace octet::cli

@@ -17,7 +17,7 @@ struct RunReport {
   const ModelInfo& model;
   const GenerateResult& result;
   const OutputPlan& outputs;
-  double encode_seconds = 0;  // from pixels to written files
+  double encode_seconds = 0;  // from the last picture's pixels to written files
   double total_seconds = 0;   // of the whole process
   std::vector<std::string> warnings;
 };

@@ -76,15 +76,6 @@ struct Progress {
   double seconds;  // since the stage began
 };
 
-/// Called on the generating thread. All members may be empty.
-struct GenerateHooks {
-  /// Returns false to cancel: generate throws Error(kCancelled) within one step.
-  std::function<bool(const Progress&)> progress;
-  /// Receives prompt_embeds, pooled_prompt_embeds, their negative_ twins, noise, latents, image
-  /// [B,3,H,W] in 0..1, with init init_latents and, with dump_steps, latents.N.
-  std::function<void(const std::string& name, FloatArray value)> dump;
-};
-
 struct Picture {
   int width = 0;
   int height = 0;
@@ -107,6 +98,18 @@ struct UsedSettings {
   std::string schedule;
   float skip_scale = 0, skip_start = 0, skip_end = 0;
   int t5_length = 0;  // 0: no T5 rows
+};
+
+/// Called on the generating thread. All members may be empty.
+struct GenerateHooks {
+  /// Returns false to cancel: generate throws Error(kCancelled) within one step.
+  std::function<bool(const Progress&)> progress;
+  /// Receives prompt_embeds, pooled_prompt_embeds, their negative_ twins, noise, latents, image
+  /// [B,3,H,W] in 0..1, with init init_latents and, with dump_steps, latents.N.
+  std::function<void(const std::string& name, FloatArray value)> dump;
+  /// Receives each picture as soon as it is decoded, so that another thread can encode it while the
+  /// next one is. It stays where it is for as long as the result lives.
+  std::function<void(const Picture& picture, const UsedSettings& used)> picture;
 };
 
 struct StageSeconds {

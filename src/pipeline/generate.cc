@@ -162,10 +162,12 @@ class Generation {
     if (hooks_.dump) {
       args.look = [&](const Tensor& image) { append_planar(images, download(ctx_, image)); };
     }
+    result_.pictures.reserve(static_cast<std::size_t>(latents.dim(0)));  // none moves
     for (std::int64_t b = 0; b < latents.dim(0); ++b) {
       args.latents = slice(latents, 0, b, b + 1);
       args.seed = settings_.seed + static_cast<std::uint64_t>(b);
       result_.pictures.push_back(decode_picture(ctx_, args));
+      if (hooks_.picture) hooks_.picture(result_.pictures.back(), settings_);
     }
     if (hooks_.dump) hooks_.dump("image", std::move(images));
     result_.seconds.decode = timer.seconds();

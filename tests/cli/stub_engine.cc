@@ -170,9 +170,11 @@ GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHo
     }
   }
   const std::uint64_t hash = fingerprint(request, result.used);
+  result.pictures.reserve(static_cast<std::size_t>(request.batch));
   for (int i = 0; i < request.batch; ++i) {
     const std::uint64_t seed = result.used.seed + static_cast<std::uint64_t>(i);
     result.pictures.push_back(picture_of(hash, result.used, seed));
+    if (hooks.picture) hooks.picture(result.pictures.back(), result.used);
   }
   if (hooks.dump) {
     hooks.dump("image", array_of({request.batch, 3, result.used.height, result.used.width}, 0.5));
@@ -205,7 +207,7 @@ class StubBatch final : public Batch {
       return go_on;
     };
     try {
-      hooks.done(engine_.generate(request, {.progress = progress, .dump = {}}));
+      hooks.done(engine_.generate(request, {.progress = progress, .dump = {}, .picture = {}}));
     } catch (const Error& error) {
       if (error.code() == Code::kDevice) throw;
       hooks.failed(error);

@@ -150,7 +150,8 @@ TEST_F(OnDisk, AnErrorLeavesTheEngineUsable) {
                [&] { (void)engine.generate({.prompt = "x", .skip_layers = {99}}, {}); });
   expect_error(Code::kInvalidArgument, "prompt",
                [&] { (void)engine.generate({.prompt = "\xff"}, {}); });
-  const GenerateHooks stop{.progress = [](const Progress&) { return false; }, .dump = {}};
+  const GenerateHooks stop{
+      .progress = [](const Progress&) { return false; }, .dump = {}, .picture = {}};
   expect_error(Code::kCancelled, "interrupted", [&] { (void)engine.generate(good, stop); });
   EXPECT_EQ(engine.generate(good, {}).pictures[0].rgb, before.pictures[0].rgb);
 }

@@ -167,6 +167,21 @@ TEST_F(OnNull, ProgressTellsEveryStage) {
   EXPECT_EQ(seen, (std::vector<std::string>{"0:1/1", "1:1/1", "2:1/1", "3:1/2", "3:2/2", "4:1/1"}));
 }
 
+TEST_F(OnNull, PicturesAreHandedOverOneByOneWhereTheyStay) {
+  std::vector<const Picture*> seen;
+  std::vector<std::uint64_t> seeds;
+  GenerateHooks hooks;
+  hooks.picture = [&](const Picture& picture, const UsedSettings& used) {
+    EXPECT_EQ(picture.rgb.size(), static_cast<std::size_t>(3 * used.width * used.height));
+    seen.push_back(&picture);
+    seeds.push_back(picture.seed);
+  };
+  const GenerateResult result = run(backend_, models_, {.steps = 1, .seed = 7, .batch = 3}, hooks);
+  EXPECT_EQ(seeds, (std::vector<std::uint64_t>{7, 8, 9}));
+  ASSERT_EQ(seen.size(), 3u);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(seen[i], &result.pictures[i]);
+}
+
 // ---- memory --------------------------------------------------------------------------------
 
 class EveryFamily : public testing::TestWithParam<Family> {};
