@@ -59,14 +59,24 @@ class Browser:
         self.answers = {}
         self.changed = threading.Condition()
         self.console, self.requests = [], []
-        self.session = None
+        self.session = self.target = None
+        self.size = width, height
         threading.Thread(target=self._read, daemon=True).start()
-        target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.send("Target.attachToTarget", targetId=target,
+        self.new_tab()
+
+    def new_tab(self):
+        """Another tab instead of the one so far: it knows nothing of what went on there."""
+        before, self.session = self.target, None
+        self.target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        if before:
+            self.send("Target.closeTarget", targetId=before)
+        self.session = self.send("Target.attachToTarget", targetId=self.target,
                                  flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network", "DOM"):
             self.send(f"{domain}.enable")
-        self.resize(width, height)
+        self.resize(*self.size)
+        self.console.clear()
+        self.requests.clear()
 
     def close(self):
         try:

@@ -132,7 +132,7 @@ class Drawing(PageCase):
         self.steps(5000)
         self.prompt("a red apple")
         b.key("Enter", ctrl=True)
-        b.until("document.getElementById('problem').textContent.includes('num_inference_steps')")
+        b.until("document.getElementById('problem').textContent.startsWith('Steps: expected')")
         self.assertEqual(b.run("document.activeElement.id"), "steps")
         self.assertEqual(b.run("document.getElementById('steps').getAttribute('aria-invalid')"),
                          "true")

@@ -35,14 +35,11 @@ class PageCase(unittest.TestCase):
 
     def setUp(self):
         b, self.url = self.browser, self.server.url
+        b.new_tab()
         b.resize(1280, 900)
         b.prefer("light")
-        b.open("about:blank")
-        b.console.clear()
-        b.requests.clear()
-        b.open(self.server.url + "/")
-        b.run("sessionStorage.clear(); localStorage.clear()")
-        b.open(self.server.url + "/")
+        b.send("Storage.clearDataForOrigin", origin=self.url, storageTypes="local_storage")
+        b.open(self.url + "/")
         self.begin()
 
     def begin(self):
@@ -75,8 +72,9 @@ class PageCase(unittest.TestCase):
 
     def draw(self, text="a red apple"):
         self.prompt(text)
+        tiles = self.tiles()
         self.browser.click("#generate")
-        self.browser.until(DONE)
+        self.browser.until(f"document.querySelectorAll('#thumbs li').length > {tiles} && {DONE}")
 
     def tiles(self):
         return self.browser.run("document.querySelectorAll('#thumbs li').length")

@@ -111,6 +111,15 @@ class Pictures(PageCase):
         self.assertLess(outside, 8)
         self.assertEqual(self.facts()["Change"], "100 %")
         self.readable("edited")
+        first = self.downloaded()[1]
+        b.click("#start-remove")
+        self.prompt("something else")
+        b.click("#reuse")
+        b.until("!document.getElementById('start-editor').hidden && "
+                "document.getElementById('mask-hint').textContent.startsWith('Only')")
+        b.click("#generate")
+        b.until("document.querySelectorAll('#thumbs li').length === 2 && " + DONE)
+        self.assertEqual(self.downloaded()[1], first, "start, mask and seed came back")
 
     def test_mask_tools(self):
         b = self.browser

@@ -3,6 +3,8 @@ from page_case import DONE, GOING, LONG, PageCase
 
 
 class Using(PageCase):
+    expected = ("status of 404", )
+
     def test_by_keyboard_alone(self):
         b = self.browser
         b.key("/")
@@ -143,3 +145,22 @@ class Using(PageCase):
         self.begin()
         self.assertEqual(b.run("document.getElementById('prompt').value"), "half of a tho")
         self.assertEqual(b.run("document.getElementById('seed').value"), "5")
+
+    def test_a_reload_keeps_the_pictures_while_the_server_does(self):
+        b = self.browser
+        for text in ("a red apple", "a sunflower", "a cat"):
+            self.draw(text)
+            b.until(f"document.getElementById('said').textContent === '{text}'")
+        b.click("#thumbs li:nth-child(2)")
+        b.click("#remove")
+        seed = self.facts()["Seed"]
+        b.open(self.server.url + "/")
+        b.until("document.querySelectorAll('#thumbs li').length === 2 && " + DONE)
+        self.assertEqual(b.text("#said"), "a cat")
+        b.click("#thumbs li:nth-child(2)")
+        self.assertEqual(b.text("#said"), "a red apple")
+        self.assertEqual(self.facts()["Seed"], seed)
+        b.run("sessionStorage.setItem('octet.session', JSON.stringify([{job: 'job_0', index: 0}]))")
+        b.open(self.server.url + "/")
+        b.until("document.getElementById('toasts').textContent.includes('no longer there')")
+        self.assertTrue(b.sees("#empty"))

@@ -6,8 +6,8 @@ const $ = (id) => document.getElementById(id);
 
 export class Gallery {
   /**
-   * `show(entry)` is called with the entry to be shown, or null; `remove(entry)` and `enlarge()` when
-   * asked to.
+   * `show(entry)` is called with the entry to be shown, or null; `remove(entry)` and
+   * `enlarge(entry)` when asked to.
    */
   constructor(show, remove, enlarge) {
     this.entries = [];
@@ -20,7 +20,7 @@ export class Gallery {
         this.tiles.get(this.selected).focus();
       } else if (event.key === 'Enter' && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();  // else the same key closes what opens
-        enlarge();
+        enlarge(this.selected);
       }
     });
   }

@@ -1,11 +1,15 @@
 // Ties the page together: what the buttons do, and what the stage shows.
 
 import {askJson, onKeyNeeded, pause, Refused} from './api.js';
+import {listenToFiles} from './files.js';
 import {Form} from './form.js';
 import {Gallery} from './gallery.js';
-import {MaskEditor} from './mask.js';
-import {settingsIn} from './picture_file.js';
+import {describe} from './news.js';
+import {complain, say, toast} from './notices.js';
 import {draw} from './run.js';
+import {entriesOf, fetchPicture, note, recall} from './session.js';
+import {enlarge, fileName, show} from './stage.js';
+import {Start} from './start.js';
 
 const $ = (id) => document.getElementById(id);
 
@@ -17,106 +21,25 @@ const EXAMPLES = {
 };
 
 const form = new Form();
-const gallery = new Gallery(show, remove, enlarge);
-const editor = new MaskEditor($('mask'), maskChanged);
-
-// ---- words
-
-function seconds(value) {
-  if (value < 1) return 'less than a second';
-  if (value < 90) return `about ${Math.round(value)} s`;
-  return `about ${Math.round(value / 60)} min`;
-}
-
-let said = '';
-/** For who listens instead of looking; the same is said once. */
-function say(text) {
-  if (text === said) return;
-  said = text;
-  $('live').textContent = text;
-}
-
-function toast(text) {
-  const note = document.createElement('p');
-  note.textContent = text;
-  $('toasts').append(note);
-  setTimeout(() => note.remove(), 6000);
-}
-
-/** A refusal, beside the button and at the field that it names. */
-function complain(error) {
-  $('problem').textContent = error?.message ?? '';
-  $('problem').hidden = !error;
-  for (const field of document.querySelectorAll('[aria-invalid]')) {
-    field.removeAttribute('aria-invalid');
-  }
-  const fields = {prompt: 'prompt', negative_prompt: 'negative', seed: 'seed',
-                  num_inference_steps: 'steps', guidance_scale: 'guidance', strength: 'strength'};
-  const field = fields[error?.param];
-  if (!field) return;
-  for (const outer of [$('settings'), $('more')]) {
-    if (outer.contains($(field))) outer.open = true;
-  }
-  $(field).setAttribute('aria-invalid', 'true');
-  $(field).focus();
-}
+const start = new Start(form);
+const gallery = new Gallery((entry) => show(entry, form.models.length), remove, enlarge);
+const narrow = matchMedia('(max-width: 59.99rem)');
 
 // ---- drawing
-
-/** What a run says of itself, in words and as a part of the whole. */
-function describe(entry, news) {
-  if (news.state === 'preview') {
-    entry.preview = news.url;
-    return;
-  }
-  if (news.state === 'waiting') {
-    entry.text = `${sentence(news.why)} Asking again in ${news.left} s.`;
-    entry.announce = sentence(news.why);
-  } else if (news.state === 'lost') {
-    entry.text = entry.announce = 'The connection was lost. Trying again.';
-  } else if (news.state === 'queued') {
-    const ahead = news.job.queue_position;
-    const jobs = ahead === 1 ? '1 job' : `${ahead} jobs`;
-    const wait = news.left === null ? '' : `, ${seconds(news.left)} until it is done`;
-    entry.text = ahead > 0 ? `Waiting, ${jobs} ahead${wait}.` : `Next in the queue${wait}.`;
-    entry.announce = `Waiting, ${jobs} ahead.`;
-  } else {
-    drawing(entry, news);
-  }
-}
-
-function sentence(text) {
-  const whole = text[0].toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
-}
-
-function drawing(entry, {job, left}) {
-  const parts = {init: ['Reading the starting picture.', 0.01], text: ['Reading the prompt.', 0.02],
-                 modulation: ['Preparing the steps.', 0.04], decode: ['Developing the picture.', 0.98]};
-  if (job.stage !== 'denoise') {
-    [entry.text, entry.fraction] = parts[job.stage];
-    entry.announce = entry.text;
-    return;
-  }
-  entry.fraction = 0.05 + 0.92 * job.step / Math.max(1, job.steps);
-  const eta = left === null ? '' : `, ${seconds(left)} left`;
-  entry.text = `Step ${job.step} of ${job.steps}${eta}`;
-  entry.announce = `${Math.floor(4 * job.step / job.steps) * 25} percent`;
-}
 
 async function generate(settings) {
   const entry = {settings, state: 'going', text: 'Sending.', fraction: 0,
                  stop: new AbortController()};
   gallery.add(entry);
   gallery.select(entry);
-  if (matchMedia('(max-width: 59.99rem)').matches) $('stage').scrollIntoView({block: 'start'});
+  if (narrow.matches) $('stage').scrollIntoView({block: 'start'});
   say('Generating.');
   try {
     const job = await draw(settings, (news) => {
       describe(entry, news);
       gallery.update(entry);
     }, entry.stop.signal);
-    finish(entry, job);
+    await finish(entry, job);
   } catch (error) {
     if (error.name === 'AbortError') {
       gallery.drop(entry);
@@ -128,18 +51,15 @@ async function generate(settings) {
   }
 }
 
-function finish(entry, job) {
-  const shared = {settings: entry.settings, state: 'done', seconds: job.run_seconds,
-                  warnings: job.warnings ?? []};
-  const entries = job.pictures.map((picture) => ({
-    ...shared, blob: picture.blob, url: URL.createObjectURL(picture.blob), seed: picture.seed,
-    width: picture.width, height: picture.height, format: picture.format,
-  }));
+async function finish(entry, job) {
+  const entries = entriesOf(job, entry.settings);
+  await Promise.all(entries.map(fetchPicture));
   const [first, ...rest] = entries;
   Object.assign(entry, first, {preview: undefined, fraction: undefined});
   const place = gallery.entries.indexOf(entry) + 1;
   for (const other of rest.reverse()) gallery.add(other, place);
   gallery.update(entry);
+  note(gallery.entries);
   say(entries.length === 1 ? 'The picture is done.' : `${entries.length} pictures are done.`);
 }
 
@@ -158,25 +78,23 @@ function fail(entry, error) {
 
 async function submit() {
   complain(null);
-  const settings = form.read();
   if (!form.card) {
     complain(new Error('The model is still being loaded.'));
     return;
   }
+  const settings = form.read();
   if (settings.prompt === '') {
     complain(Object.assign(new Error('Say what to draw first.'), {param: 'prompt'}));
     return;
   }
-  if (editor.picture) {
-    settings.start = {image: await editor.image(), mask: await editor.transparency(),
-                      strength: settings.strength};
-  }
+  settings.start = await start.request(settings.strength);
   await generate(settings);
 }
 
 function remove(entry) {
   if (entry?.state === 'going') entry.stop.abort();
   else if (entry) gallery.drop(entry);
+  note(gallery.entries);
 }
 
 /** The one that is shown, else the newest. */
@@ -185,163 +103,6 @@ function cancel() {
   const entry = going(gallery.selected) ? gallery.selected : gallery.entries.find(going);
   entry?.stop.abort();
   return Boolean(entry);
-}
-
-// ---- the stage
-
-function show(entry) {
-  $('empty').hidden = Boolean(entry);
-  $('view').hidden = !entry;
-  document.title = entry?.state === 'going' ? `${Math.round(100 * entry.fraction)} % · Octet` : 'Octet';
-  if (!entry) return;
-  const url = entry.url ?? entry.preview;
-  $('going').hidden = entry.state !== 'going';
-  $('failed').hidden = entry.state !== 'failed';
-  $('about').hidden = entry.state !== 'done';
-  $('frame').hidden = entry.state === 'failed';
-  $('frame').dataset.state = entry.state;
-  $('frame').classList.toggle('blank', !url);
-  const [width, height] = entry.width ? [entry.width, entry.height]
-                                      : entry.settings.size.split('x').map(Number);
-  $('frame').style.setProperty('--ratio', width / height);
-  $('frame').style.setProperty('--width', `${Math.max(width, 512 * Math.min(1, width / height))}px`);
-  if (url) $('picture').src = url;
-  else $('picture').removeAttribute('src');
-  $('picture').alt = entry.state === 'done' ? entry.settings.prompt : '';
-  if (entry.state === 'going') showGoing(entry);
-  if (entry.state === 'failed') $('failed-text').textContent = entry.text;
-  if (entry.state === 'done') showDone(entry);
-}
-
-function showGoing(entry) {
-  const percent = Math.round(100 * entry.fraction);
-  $('going-text').textContent = entry.text;
-  $('track').setAttribute('aria-valuenow', percent);
-  $('track').setAttribute('aria-valuetext', entry.text);
-  $('track-fill').style.transform = `scaleX(${entry.fraction})`;
-  if (entry.announce) say(entry.announce);
-}
-
-function enlarge() {
-  if (gallery.selected?.state !== 'done') return;
-  $('zoom-picture').src = gallery.selected.url;
-  $('zoom-picture').alt = gallery.selected.settings.prompt;
-  if (!$('zoom').open) $('zoom').showModal();
-}
-
-function fileName(entry) {
-  const words = entry.settings.prompt.toLowerCase().match(/[a-z0-9]+/g) ?? ['picture'];
-  return `${words.slice(0, 6).join('-').slice(0, 48)}-${entry.seed}.${entry.format}`;
-}
-
-function showDone(entry) {
-  const s = entry.settings;
-  $('said').textContent = s.prompt;
-  const facts = [['Seed', entry.seed], ['Size', `${entry.width}\u00d7${entry.height}`],
-                 ['Steps', s.steps], ['Guidance', s.guidance], ['Sampler', s.sampler],
-                 ['Time', `${entry.seconds.toFixed(1)} s`]];
-  if (s.negative) facts.push(['Without', s.negative]);
-  if (s.start) facts.push(['Change', `${Math.round(100 * s.start.strength)} %`]);
-  if (form.models.length > 1) facts.unshift(['Model', s.model]);
-  for (const warning of entry.warnings) facts.push(['Note', warning]);
-  $('facts').replaceChildren(...facts.map(([name, value]) => {
-    const pair = document.createElement('div');
-    const dt = document.createElement('dt');
-    const dd = document.createElement('dd');
-    dt.textContent = name;
-    dd.textContent = value;
-    pair.append(dt, dd);
-    return pair;
-  }));
-  $('download').href = entry.url;
-  $('download').download = fileName(entry);
-}
-
-// ---- the starting picture
-
-function maskChanged() {
-  const hint = editor.painted
-      ? 'Only what is painted is drawn anew.'
-      : 'Paint over what to draw anew, or leave it to change the whole picture.';
-  $('mask-hint').textContent = hint;
-}
-
-async function startFrom(file) {
-  try {
-    const picture = await createImageBitmap(file);
-    form.shapeLike(picture.width, picture.height);
-    picture.close();
-    await editor.open(file, ...form.sides);
-  } catch {
-    toast('This file cannot be read as a picture.');
-    return;
-  }
-  $('settings').open = true;
-  $('start-choose').hidden = true;
-  $('start-editor').hidden = false;
-  say('The next picture starts from this one.');
-}
-
-function removeStart() {
-  editor.close();
-  $('start-choose').hidden = false;
-  $('start-editor').hidden = true;
-  $('start-file').value = '';
-}
-
-async function restore(file) {
-  let settings = null;
-  try {
-    settings = await settingsIn(file);
-  } catch {
-    // Not readable at all.
-  }
-  if (!settings) {
-    toast('This file does not say how it was drawn. Drop it on “Start from a picture” to use it.');
-    return;
-  }
-  const left = form.write({seed: '', count: 1, ...settings});
-  complain(null);
-  $('prompt').focus();
-  toast(left.length > 0 ? `Settings restored, except ${left.join(', ')}.` : 'Settings restored.');
-  if (settings.fromPicture) toast('It was drawn from another picture, which is not in the file.');
-}
-
-function listenToFiles() {
-  let depth = 0;
-  const veil = (on) => {
-    depth = on ? depth : 0;
-    $('veil').hidden = !on;
-  };
-  const files = (event) => [...event.dataTransfer?.types ?? []].includes('Files');
-  window.addEventListener('dragenter', (event) => {
-    if (!files(event)) return;
-    event.preventDefault();
-    ++depth;
-    veil(true);
-  });
-  window.addEventListener('dragleave', (event) => {
-    if (files(event) && --depth <= 0) veil(false);
-  });
-  window.addEventListener('dragover', (event) => {
-    if (!files(event)) return;
-    event.preventDefault();
-    $('start').classList.toggle('over', $('start').contains(event.target));
-  });
-  window.addEventListener('drop', (event) => {
-    if (!files(event)) return;
-    event.preventDefault();
-    veil(false);
-    $('start').classList.remove('over');
-    const [file] = event.dataTransfer.files;
-    if (!file) return;
-    if ($('start').contains(event.target)) startFrom(file);
-    else restore(file);
-  });
-  window.addEventListener('paste', (event) => {
-    const [file] = event.clipboardData?.files ?? [];
-    if (file?.type.startsWith('image/')) startFrom(file);
-  });
 }
 
 // ---- the server
@@ -362,6 +123,7 @@ async function connect() {
         status('ready', data.length > 1 ? 'Ready' : `${data[0].id}${variant ? `, ${variant}` : ''}`);
         $('status').title = device;
         showExamples(data[0].id);
+        await bringBack();
         return;
       }
       status('wait', 'The model is being loaded');
@@ -370,6 +132,16 @@ async function connect() {
     }
     await pause(1500);
   }
+}
+
+/** The pictures from before a reload. */
+async function bringBack() {
+  const gone = await recall((entry) => {
+    gallery.add(entry, gallery.entries.length);
+    if (!gallery.selected) gallery.select(entry);
+  });
+  if (gone > 0) toast(`${gone === 1 ? 'One picture is' : `${gone} pictures are`} no longer there.`);
+  note(gallery.entries);
 }
 
 function showExamples(model) {
@@ -423,51 +195,30 @@ function listenToButtons() {
   $('dismiss').addEventListener('click', () => remove(gallery.selected));
   $('remove').addEventListener('click', () => remove(gallery.selected));
   $('again').addEventListener('click', () => variation(gallery.selected));
-  $('reuse').addEventListener('click', () => {
+  $('reuse').addEventListener('click', async () => {
     const {settings, seed} = gallery.selected;
     form.write({...settings, seed, count: 1});
+    await start.bring(settings.start);
     toast('Settings and seed are in the form.');
     $('prompt').focus();
   });
   $('continue').addEventListener('click', async () => {
     const entry = gallery.selected;
-    await startFrom(new File([entry.blob], fileName(entry), {type: entry.blob.type}));
+    await start.take(new File([entry.blob], fileName(entry), {type: entry.blob.type}));
     $('start').scrollIntoView({block: 'nearest'});
   });
-  $('start-choose').addEventListener('click', () => $('start-file').click());
-  $('start-file').addEventListener('change', () => {
-    const [file] = $('start-file').files;
-    if (file) startFrom(file);
-  });
-  $('start-remove').addEventListener('click', removeStart);
-  $('mask-undo').addEventListener('click', () => editor.undo());
-  $('mask-clear').addEventListener('click', () => editor.clear());
-  for (const [id, erasing] of [['mask-paint', false], ['mask-erase', true]]) {
-    $(id).addEventListener('click', () => {
-      editor.erasing = erasing;
-      $('mask-paint').setAttribute('aria-pressed', String(!erasing));
-      $('mask-erase').setAttribute('aria-pressed', String(erasing));
-    });
-  }
-  $('mask-size').addEventListener('input', brush);
   // There is nothing to do without a key: Escape does not close the question.
   $('key-dialog').addEventListener('cancel', (event) => event.preventDefault());
   $('key-dialog').addEventListener('keydown', (event) => {
     if (event.key === 'Escape') event.preventDefault();
   });
-  $('frame').addEventListener('click', enlarge);
+  $('frame').addEventListener('click', () => enlarge(gallery.selected));
   $('help').addEventListener('click', () => $('help-dialog').showModal());
-}
-
-function brush() {
-  editor.percent = Number($('mask-size').value);
-  $('mask-size-value').textContent = `${editor.percent}\u2009%`;
-  editor.draw();
 }
 
 function listenToKeys() {
   $('zoom').addEventListener('keydown', (event) => {
-    if (gallery.key(event)) enlarge();
+    if (gallery.key(event)) enlarge(gallery.selected);
   });
   window.addEventListener('keydown', (event) => {
     if (document.querySelector('dialog[open]')) return;
@@ -482,16 +233,14 @@ function listenToKeys() {
     } else if (event.key === '/') {
       event.preventDefault();
       $('prompt').focus();
-    } else if ((event.key === '[' || event.key === ']') && editor.picture) {
-      $('mask-size').value = Number($('mask-size').value) + (event.key === ']' ? 2 : -2);
-      brush();
+    } else if (event.key === '[' || event.key === ']') {
+      start.brush(event.key === ']' ? 2 : -2);
     }
   });
 }
 
 /** On a phone the settings fold, so that the picture is near the prompt. */
 function listenToWidth() {
-  const narrow = matchMedia('(max-width: 59.99rem)');
   const fold = () => {
     $('settings').open = !narrow.matches;
   };
@@ -499,15 +248,11 @@ function listenToWidth() {
   fold();
 }
 
-form.onSize = () => {
-  if (editor.picture) editor.resize(...form.sides);
-};
 onKeyNeeded(askForKey);
 listenToButtons();
 listenToKeys();
-listenToFiles();
+listenToFiles(form, start);
 listenToWidth();
-brush();
 window.addEventListener('pagehide', () => {
   for (const entry of gallery.entries) entry.stop?.abort();
 });

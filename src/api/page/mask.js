@@ -63,7 +63,9 @@ export class MaskEditor {
 
   /** Throws when the browser cannot read the file as a picture. */
   async open(file, width, height) {
-    this.picture = await createImageBitmap(file);
+    const picture = await createImageBitmap(file);
+    this.close();
+    this.picture = picture;
     this.file = file;
     this.resize(width, height);
   }
@@ -71,6 +73,7 @@ export class MaskEditor {
   close() {
     this.picture?.close();
     this.picture = this.file = null;
+    this.mask = canvasOf(1, 1);
     this.history = [];
   }
 
@@ -204,6 +207,20 @@ export class MaskEditor {
       this.changed();
     }
     this.hover(to);
+  }
+
+  /** Paints where another mask is transparent. */
+  async paintLike(blob) {
+    const other = await createImageBitmap(blob);
+    const {width, height} = this.mask;
+    const context = brush(this.mask);
+    context.globalCompositeOperation = 'source-over';
+    context.fillRect(0, 0, width, height);
+    context.globalCompositeOperation = 'destination-out';
+    context.drawImage(other, 0, 0, width, height);
+    other.close();
+    this.draw();
+    this.changed();
   }
 
   undo() {

@@ -1,5 +1,5 @@
-// One request for pictures, from the button to the files: begins a job, waits where the server is
-// busy, follows its events through lost connections, fetches what it drew.
+// One request for pictures, from the button to its end: begins a job, waits where the server is
+// busy, follows its events through lost connections.
 
 import {ask, askJson, events, parse, pause, Refused, Unreachable} from './api.js';
 
@@ -108,8 +108,8 @@ async function follow(id, tell, signal) {
 }
 
 /**
- * Draws. `tell` hears {state: waiting|queued|running|preview|lost, ...}; the result is the job with
- * its pictures' `blob`. Aborting the signal cancels the job; then and when somebody else cancels it
+ * Draws. `tell` hears {state: waiting|queued|running|preview|lost, ...}; the result is the job when
+ * it is done. Aborting the signal cancels the job; then and when somebody else cancels it
  * this throws AbortError.
  */
 export async function draw(settings, tell, signal) {
@@ -130,8 +130,5 @@ export async function draw(settings, tell, signal) {
                                                     : 'The server stopped before it was done.');
   }
   if (job.state === 'failed') throw new Error(job.error.message);
-  for (const picture of job.pictures) {
-    picture.blob = await (await ask(picture.url, {signal})).blob();
-  }
   return job;
 }
