@@ -96,6 +96,26 @@ class Drawing(PageCase):
         b.click("#thumbs li:nth-child(3)")
         self.assertEqual(self.facts()["Seed"], "9")
 
+    def test_many_at_once_leave_connections_for_the_rest(self):
+        b = self.browser
+        self.steps(60)
+        for i in range(9):
+            self.prompt(f"a red apple {i}")
+            b.key("Enter", ctrl=True)
+        b.until("document.querySelectorAll('#thumbs li[data-state=going]').length === 9")
+        b.click("#thumbs li:nth-child(5)")
+        b.click("#cancel")
+        b.until("document.querySelectorAll('#thumbs li').length === 8")
+        # The cancel itself is a request: it must not wait for a stream to end.
+        answered = b.run("""(async () => {
+            const begin = performance.now();
+            await (await fetch('/healthz')).text();
+            return performance.now() - begin;
+        })()""")
+        self.assertLess(answered, 2000)
+        self.assertGreater(b.run("document.querySelectorAll('#thumbs [data-state=going]').length"), 3)
+        b.until("document.querySelectorAll('#thumbs li[data-state=done]').length === 8", seconds=120)
+
     def test_cancel_by_button_and_by_key(self):
         b = self.browser
         self.steps(LONG)

@@ -10,7 +10,7 @@ from browser import Browser
 from server import Server
 
 FOLDER = pathlib.Path(__file__).resolve().parent
-OPTIONS = argparse.Namespace(octet=str(FOLDER.parents[1] / "build/octet"), shots=None)
+OPTIONS = argparse.Namespace(octet=str(FOLDER.parents[1] / "build/octet"), page=None, shots=None)
 CONTRAST = (FOLDER / "contrast.js").read_text(encoding="utf-8")
 DONE = "!document.getElementById('about').hidden"
 GOING = "!document.getElementById('going').hidden"
@@ -23,9 +23,14 @@ class PageCase(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server(OPTIONS.octet, *cls.flags)
+        cls.server = cls.start()
         cls.browser = Browser()
         cls.folder = tempfile.TemporaryDirectory(prefix="octet-page-")
+
+    @classmethod
+    def start(cls, **where):
+        page = ("--page", OPTIONS.page) if OPTIONS.page else ()
+        return Server(OPTIONS.octet, *cls.flags, *page, **where)
 
     @classmethod
     def tearDownClass(cls):

@@ -147,6 +147,20 @@ class Pictures(PageCase):
         b.click("#start-remove")
         self.assertTrue(b.sees("#start-choose"))
 
+    def test_painting_with_a_finger(self):
+        b = self.browser
+        b.resize(360, 740, touch=True)
+        b.send("Emulation.setTouchEmulationEnabled", enabled=True)
+        b.choose("#start-file", self.octet("a red apple"))
+        b.until("!document.getElementById('start-editor').hidden")
+        x, y = b.place("#mask")
+        for kind, points in (("touchStart", [(x - 40, y)]), ("touchMove", [(x, y + 30)]),
+                             ("touchMove", [(x + 40, y)]), ("touchEnd", [])):
+            b.send("Input.dispatchTouchEvent", type=kind,
+                   touchPoints=[{"x": px, "y": py} for px, py in points])
+        b.send("Emulation.setTouchEmulationEnabled", enabled=False)
+        self.assertEqual(b.text("#mask-hint"), "Only what is painted is drawn anew.")
+
     def test_start_from_a_result(self):
         b = self.browser
         self.draw("a red apple on a blue background")

@@ -8,8 +8,8 @@ import urllib.request
 
 
 class Server:
-    def __init__(self, octet, *flags):
-        self.process = subprocess.Popen([octet, "serve", "--listen", "127.0.0.1:0", *flags],
+    def __init__(self, octet, *flags, listen="127.0.0.1:0"):
+        self.process = subprocess.Popen([octet, "serve", "--listen", listen, *flags],
                                         stderr=subprocess.PIPE, text=True)
         self.said = ""
         self.url = None

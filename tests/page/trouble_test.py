@@ -5,8 +5,7 @@ import subprocess
 import tempfile
 import time
 
-from page_case import DONE, LONG, OPTIONS, PageCase
-from server import Server
+from page_case import DONE, FOLDER, LONG, OPTIONS, PageCase
 
 
 class Busy(PageCase):
@@ -60,6 +59,28 @@ class Busy(PageCase):
         self.free(jobs)
 
 
+class Two(PageCase):
+    """A server with two models."""
+
+    flags = ("--model", "emoji", "--model", f"second={FOLDER.parents[1] / 'models/emoji'}",
+             "--variant", "fp8")
+
+    def test_another_model(self):
+        b = self.browser
+        self.assertTrue(b.sees("#model"))
+        self.steps(7)
+        b.run("document.getElementById('model').focus()")
+        b.key("ArrowDown")
+        self.assertEqual(b.run("document.getElementById('model').value"), "second")
+        self.assertEqual(b.run("document.getElementById('steps').value"), "7", "not its own")
+        self.draw("a sunflower")
+        self.assertEqual(self.facts()["Model"], "second")
+        b.drop("#stage", self.octet("a cat"))
+        b.until("document.getElementById('prompt').value === 'a cat'")
+        self.assertEqual(b.run("document.getElementById('model').value"), "emoji")
+        self.assertEqual(b.run("document.getElementById('steps').value"), "20")
+
+
 class Trouble(PageCase):
     expected = ("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE",
                 "ERR_CONNECTION_RESET")
@@ -84,9 +105,14 @@ class Trouble(PageCase):
         b.until("!document.getElementById('failed').hidden", seconds=90)
         self.readable("failed")
         self.assertEqual(b.text("#failed-text"), "The server cannot be reached.")
-        type(self).server = Server(OPTIONS.octet)
+        self.assertEqual(b.text("#status-text"), "The server cannot be reached")
+        port = self.url.rpartition(":")[2]
+        type(self).server = self.start(listen=f"127.0.0.1:{port}")
+        b.until("document.getElementById('status').dataset.state === 'ready'")
+        b.fill("#steps", "20")
         b.click("#dismiss")
         self.assertTrue(b.sees("#empty"))
+        self.draw("a sunflower")
 
 
 class Keys(PageCase):

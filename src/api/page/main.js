@@ -1,6 +1,6 @@
 // Ties the page together: what the buttons do, and what the stage shows.
 
-import {askJson, onKeyNeeded, pause, Refused} from './api.js';
+import {askJson, onKeyNeeded, pause, Refused, Unreachable} from './api.js';
 import {listenToFiles} from './files.js';
 import {Form} from './form.js';
 import {Gallery} from './gallery.js';
@@ -74,6 +74,7 @@ function fail(entry, error) {
   entry.state = 'failed';
   entry.text = error.message;
   gallery.update(entry);
+  if (error instanceof Unreachable) reconnect();
 }
 
 async function submit() {
@@ -112,6 +113,27 @@ function status(state, text) {
   $('status-text').textContent = text;
 }
 
+function ready() {
+  const {variant, device} = form.card;
+  const name = variant ? `${form.model}, ${variant}` : form.model;
+  status('ready', form.models.length > 1 ? `${form.models.length} models` : name);
+  $('status').title = device;
+}
+
+let reconnecting = false;
+/** The server went away: says so until it is back. */
+async function reconnect() {
+  if (reconnecting) return;
+  reconnecting = true;
+  for (let back = false; !back;) {
+    status('bad', 'The server cannot be reached');
+    await pause(2000);
+    back = await askJson('/v1/models').then(() => true, () => false);
+  }
+  reconnecting = false;
+  ready();
+}
+
 /** Shows the server's state until the models are there. */
 async function connect() {
   for (;;) {
@@ -119,9 +141,7 @@ async function connect() {
       const {data} = await askJson('/v1/models');
       if (data.some((model) => model.octet)) {
         form.setModels(data);
-        const {variant, device} = form.card;
-        status('ready', data.length > 1 ? 'Ready' : `${data[0].id}${variant ? `, ${variant}` : ''}`);
-        $('status').title = device;
+        ready();
         showExamples(data[0].id);
         await bringBack();
         return;

@@ -47,13 +47,21 @@ async function requestOf(settings) {
           headers: {...headers, 'Content-Type': type}};
 }
 
-/** Begins the job; a server that is full or not ready yet is asked again when it says. */
+/**
+ * Begins the job. A server that is full or not ready yet is asked again when it says; one that does
+ * not answer is asked a few times, with the same Idempotency-Key, because the job may have begun.
+ */
 async function begin(settings, tell, signal) {
   const {path, ...options} = await requestOf(settings);
-  for (;;) {
+  for (let failures = 0;;) {
     try {
-      return await askJson(path, options);  // not to be torn off: the job might have begun
+      return await askJson(path, options);  // not to be torn off, for the same reason
     } catch (error) {
+      if (error instanceof Unreachable && ++failures < 4) {
+        tell({state: 'lost'});
+        await pause(1000, signal);
+        continue;
+      }
       const busy = error instanceof Refused && error.retryAfter !== null &&
                    (error.status === 429 || error.status === 503);
       if (!busy) throw error;
@@ -82,28 +90,51 @@ class Clock {
   }
 }
 
-/** Calls `tell` for every event until the job is over, which it returns. */
+// A browser opens six connections to a server; streams must leave some for everything else. Further
+// jobs are asked after from time to time, until there is a stream for them.
+const STREAMS = 3;
+let streams = 0;
+
+/** What is news of a job, from its stream or from one question. */
+async function* newsOf(id, signal) {
+  if (streams >= STREAMS) {
+    const job = await askJson(`/v1/jobs/${id}`, {signal});
+    yield {name: job.state, job};
+    if (!OVER.includes(job.state)) await pause(700, signal);
+    return;
+  }
+  ++streams;
+  try {
+    for await (const {name, data} of events(`/v1/jobs/${id}/events`, signal)) {
+      yield {name, job: parse(data)};
+    }
+  } finally {
+    --streams;
+  }
+  throw new Unreachable();  // a stream does not end before its job
+}
+
+const OVER = ['done', 'failed', 'cancelled'];
+
+/** Calls `tell` for all news until the job is over, and returns it. */
 async function follow(id, tell, signal) {
   const clock = new Clock();
   for (let failures = 0;;) {
     try {
-      for await (const {name, data} of events(`/v1/jobs/${id}/events`, signal)) {
-        const job = parse(data);
+      for await (const {name, job} of newsOf(id, signal)) {
         failures = 0;
+        if (OVER.includes(name)) return job;
         if (name === 'preview') {
           tell({state: 'preview', url: `data:image/${job.format};base64,${job.b64_json}`});
-        } else if (name === 'done' || name === 'failed' || name === 'cancelled') {
-          return job;
         } else {
           tell({state: job.state, job, left: clock.left(job)});
         }
       }
     } catch (error) {
-      if (!(error instanceof Unreachable)) throw error;
+      if (!(error instanceof Unreachable) || ++failures > 8) throw error;
+      tell({state: 'lost'});
+      await pause(Math.min(500 * 2 ** failures, 8000), signal);
     }
-    if (++failures > 8) throw new Unreachable();
-    tell({state: 'lost'});
-    await pause(Math.min(500 * 2 ** failures, 8000), signal);
   }
 }
 

@@ -62,6 +62,7 @@ function showDone(entry, models) {
     const pair = document.createElement('div');
     const dt = document.createElement('dt');
     const dd = document.createElement('dd');
+    pair.className = name === 'Note' ? 'note' : '';
     dt.textContent = name;
     dd.textContent = value;
     pair.append(dt, dd);
