@@ -19,3 +19,14 @@ endif()
 find_package(CUDAToolkit REQUIRED)
 # One program for machines with and without a compiler: only glibc and the driver stay outside.
 add_link_options(-static-libstdc++ -static-libgcc)
+
+# octet_cuda_same_names(TARGET): nvcc puts a hash of each source's absolute path into the names of
+# kernels without linkage. It is told another path, the same wherever the sources lie.
+function(octet_cuda_same_names target)
+  get_target_property(sources ${target} SOURCES)
+  list(FILTER sources INCLUDE REGEX "\\.cu$")
+  foreach(source ${sources})
+    set_property(SOURCE ${source} APPEND PROPERTY COMPILE_OPTIONS
+      -Xcudafe=--orig_src_path_name=/octet/${target}/${source})
+  endforeach()
+endfunction()
