@@ -92,8 +92,9 @@ release: ## dist/octet-VERSION-linux-x86_64.tar.zst (RELEASE_PRESET=release: wit
 	@tools/deps.sh release
 	@tools/release.sh
 
-release-check: ## two equal releases, tried in Debian 11, 12 and 13; a newcomer's first hour (needs root)
+release-check: build ## two equal releases, tried in Debian 11, 12 and 13; a newcomer's first hour (needs root)
 	@tools/deps.sh release
+	@tools/python.sh sbom tools/check_sbom.py build/octet
 	@tools/reproducible.sh
 	@tools/release_rooms.sh
 	@tools/clean_room.sh

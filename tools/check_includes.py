@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 EDGES = {
     "include": [],
     "base": ["include"],
+    "bill": ["base"],
     "tensor": ["base"],
     "backend": ["tensor"],
     "backend/cpu": ["backend"],
@@ -34,7 +35,7 @@ EDGES = {
     "http": ["base"],
     "serve": ["engine", "image"],
     "api": ["serve", "engine", "image", "http"],
-    "apps": ["engine", "serve", "api", "http"],
+    "apps": ["engine", "serve", "api", "http", "bill"],
 }
 
 # Devices are named in one file; every other file reaches them through backend/backend.h.
@@ -43,8 +44,8 @@ DEVICE_LIST = "src/engine/backend_registry.cc"
 
 # Third-party header -> the folders that may include it.
 LIBRARIES = {
-    r"nlohmann/": ["base", "checkpoint", "text", "engine", "quantize", "api", "apps"],
-    r"toml\+\+/": ["lock"],
+    r"nlohmann/": ["base", "bill", "checkpoint", "text", "engine", "quantize", "api", "apps"],
+    r"toml\+\+/": ["bill", "lock"],
     r"(png|jpeglib|zlib|turbojpeg)\.h|webp/": ["image"],
     r"cuda|cublas|cudnn|nccl": ["backend/cuda"],
     r"boost/": ["http"],

@@ -25,6 +25,9 @@ mkdir -p "$stage/lib/octet" dist
 mv "$stage/bin/octet" "$stage/lib/octet/octet"
 install -m 755 packaging/launcher/octet "$stage/bin/octet"
 cp LICENSE THIRD_PARTY.md "$stage/"
+"$build/octet" sbom --format cyclonedx -o "$stage/octet.cdx.json"
+"$build/octet" sbom --format spdx -o "$stage/octet.spdx.json"
+tools/collect_licences.py "$build/octet" "$stage/licences"
 
 tools/check_binary.py "$stage/lib/octet/octet" --without "$PWD"
 tar --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw \

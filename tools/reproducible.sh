@@ -7,9 +7,11 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/octet-twice-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 export CCACHE_DISABLE=1
 mkdir -p dist
+commit=$(git rev-parse HEAD)
 for folder in one "another folder"; do
   echo "reproducible: building in $work/$folder"
   git clone -q . "$work/$folder"
+  git -C "$work/$folder" -c advice.detachedHead=false checkout -q "$commit"
   (cd "$work/$folder" && tools/release.sh) >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2; exit 1; }
 done
 for archive in "$work"/one/dist/*; do
@@ -20,5 +22,5 @@ for archive in "$work"/one/dist/*; do
   }
   cp "$archive" dist/
 done
-echo "reproducible: two builds of $(git rev-parse --short=12 HEAD) are equal, byte for byte:"
+echo "reproducible: two builds of ${commit:0:12} are equal, byte for byte:"
 cat dist/*.sha256

@@ -10,6 +10,8 @@ const char* version() { return engine_version(); }
 
 const char* commit() { return kCommit; }
 
+std::int64_t commit_seconds() { return kCommitSeconds; }
+
 std::string compiler() {
 #if defined(__clang__)
   return format("clang++ %d.%d.%d", __clang_major__, __clang_minor__, __clang_patchlevel__);

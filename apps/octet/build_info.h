@@ -1,6 +1,7 @@
 // What this binary is: version, commit, compiler, instruction set. Pure functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace octet::cli {
@@ -9,6 +10,9 @@ namespace octet::cli {
 
 /// Commit that the sources were at, with "+" when they had been changed; empty when unknown.
 [[nodiscard]] const char* commit();
+
+/// Time of that commit in seconds since 1970, UTC, or what SOURCE_DATE_EPOCH said; 0 when unknown.
+[[nodiscard]] std::int64_t commit_seconds();
 
 /// "g++ 12.2.0".
 [[nodiscard]] std::string compiler();

@@ -17,6 +17,7 @@ struct Command {
   int (*run)(Words words);
 };
 
+int run_audit(Words words);
 int run_bench(Words words);
 int run_generate(Words words);
 int run_inspect(Words words);
@@ -24,6 +25,7 @@ int run_key(Words words);
 int run_lock(Words words);
 int run_verify(Words words);
 int run_quantize(Words words);
+int run_sbom(Words words);
 int run_serve(Words words);
 int run_serve_worker(Words words);
 int run_version(Words words);

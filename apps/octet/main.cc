@@ -17,12 +17,14 @@ namespace octet::cli {
 namespace {
 
 constexpr Command kCommands[] = {
+    {"audit", "compare what this program contains with published advisories", run_audit},
     {"bench", "measure how long pictures take", run_bench},
     {"generate", "draw pictures from a description", run_generate},
     {"inspect", "say what a model is, without loading it", run_inspect},
     {"key", "make and revoke keys of the server", run_key},
     {"lock", "write down what a model consists of", run_lock},
     {"quantize", "make or judge an FP8 variant of a model", run_quantize},
+    {"sbom", "list what this program contains, with versions and licences", run_sbom},
     {"serve", "draw pictures over HTTP, with a web page", run_serve},
     {"serve-worker", nullptr, run_serve_worker},
     {"verify", "compare a model with its lock", run_verify},

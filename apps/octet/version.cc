@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/format.h"
+#include "bill/bill.h"
 #include "build_info.h"
 #include "commands.h"
 #include "flag_parser.h"
@@ -34,13 +35,42 @@ std::string version_lines() {
                 joined_models().c_str());
 }
 
+nlohmann::ordered_json build_json(const bill::Bill& contents) {
+  nlohmann::ordered_json json = {
+      {"type", contents.build_type},
+      {"flags", contents.flags},
+      {"system", contents.distribution + " " + contents.distribution_version}};
+  if (contents.cuda.empty()) {
+    json["cuda"] = nullptr;
+  } else {
+    json["cuda"] = {{"toolkit", contents.cuda}, {"architectures", contents.architectures}};
+  }
+  return json;
+}
+
+nlohmann::ordered_json libraries_json(const bill::Bill& contents) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const bill::Component& c : contents.components) {
+    if (c.kind == "data") continue;
+    list.push_back({{"name", c.name},
+                    {"version", c.version},
+                    {"package", c.package},
+                    {"kind", c.kind},
+                    {"licence", c.licence}});
+  }
+  return list;
+}
+
 std::string version_json() {
+  const bill::Bill contents = bill::read_bill(bill::built_in_bill());
   const nlohmann::ordered_json json = {{"version", version()},
                                        {"commit", commit()},
                                        {"numerics", kNumericsVersion},
                                        {"compiler", compiler()},
                                        {"instruction_set", instruction_set()},
-                                       {"builtin_models", builtin_models()}};
+                                       {"builtin_models", builtin_models()},
+                                       {"build", build_json(contents)},
+                                       {"libraries", libraries_json(contents)}};
   return json.dump(2) + "\n";
 }
 
