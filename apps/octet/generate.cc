@@ -169,6 +169,7 @@ int generate(GenerateOptions options, Clock::time_point start) {
   append(warnings, recorded_files_warnings(options));
   Engine engine = load(options);
   const CleanStop clean_stop;
+  append(warnings, engine.model().warnings);
   append(warnings, record_warnings(options, engine.model()));
   Files files;
   const GenerateResult result = draw(engine, options, outputs.format, warnings, files);

@@ -108,7 +108,8 @@ struct ModelInfo {
   std::vector<ComponentInfo> components;
   std::vector<LoraInfo> loras;
   std::vector<LoraMerge> lora_merges;
-  std::string device;  // "cpu: Intel(R) ... (avx512, 2 threads)"
+  std::string device;                 // "cpu: Intel(R) ... (avx512, 2 threads)"
+  std::vector<std::string> warnings;  // of its files, one line each
   std::string memory;  // what the planner chose, with its numbers; empty: nothing to plan
   double load_seconds = 0;
   UsedSettings defaults;  // of a request that asks for nothing; its seed means nothing

@@ -34,7 +34,7 @@ struct ModelInspection {
   std::uint64_t files = 0;
   std::uint64_t bytes = 0;             // of all files
   std::vector<std::string> problems;   // all that would refuse the model, one line each
-  std::vector<std::string> notes;      // what is decided only when values are read
+  std::vector<std::string> notes;      // of its files, and what is decided when values are read
   std::vector<MemoryEstimate> memory;  // empty with problems
 };
 

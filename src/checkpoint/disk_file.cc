@@ -71,6 +71,8 @@ class DiskFile final : public ByteSource {
       fail(path, "expected a regular file");
     }
     size_ = static_cast<std::uint64_t>(status.st_size);
+    changed_ = status.st_mtim;
+    writable_by_all_ = (status.st_mode & S_IWOTH) != 0;
     if (cache == PageCache::kAvoid && size_ >= kDirectFrom) {
       direct_ = std::make_unique<Descriptor>(path, O_DIRECT);
       if (!is_same_file(status)) direct_.reset();
@@ -79,6 +81,7 @@ class DiskFile final : public ByteSource {
 
   const std::string& name() const override { return path_; }
   std::uint64_t size() const override { return size_; }
+  bool writable_by_all() const override { return writable_by_all_; }
 
   void read(std::uint64_t offset, std::span<std::byte> destination) const override {
     if (offset > size_ || destination.size() > size_ - offset) {
@@ -92,6 +95,7 @@ class DiskFile final : public ByteSource {
       destination = destination.subspan(done);
     }
     read_cached(offset, destination);
+    require_unchanged();
   }
 
  private:
@@ -100,6 +104,17 @@ class DiskFile final : public ByteSource {
     struct stat other {};
     return direct_->get() >= 0 && ::fstat(direct_->get(), &other) == 0 &&
            other.st_dev == status.st_dev && other.st_ino == status.st_ino;
+  }
+
+  // What was read before and after a change belongs to two files. Links and names may change.
+  void require_unchanged() const {
+    struct stat now {};
+    if (::fstat(cached_.get(), &now) != 0) fail(path_, std::strerror(errno));
+    if (static_cast<std::uint64_t>(now.st_size) == size_ && now.st_mtim.tv_sec == changed_.tv_sec &&
+        now.st_mtim.tv_nsec == changed_.tv_nsec) {
+      return;
+    }
+    fail(path_, "file was changed while it was read");
   }
 
   void read_cached(std::uint64_t offset, std::span<std::byte> destination) const {
@@ -139,6 +154,8 @@ class DiskFile final : public ByteSource {
   Descriptor cached_;
   std::unique_ptr<Descriptor> direct_;  // null: everything goes through the cache
   std::uint64_t size_ = 0;
+  timespec changed_{};
+  bool writable_by_all_ = false;
   mutable Blocks blocks_;
 };
 

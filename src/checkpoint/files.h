@@ -1,7 +1,8 @@
 // Where model files come from: a folder on disk or tables inside the binary.
 //
 // Reading is by pread at checked offsets, never by mapping, so that a file that shrinks while it
-// is read is an error and not a SIGBUS. Sources are immutable and may be read from any thread.
+// is read is an error and not a SIGBUS; so is one that changes in any other way. Sources are
+// immutable and may be read from any thread.
 // Errors: Error(kIo) naming the file and the reason.
 #pragma once
 
@@ -24,6 +25,8 @@ class ByteSource {
   [[nodiscard]] virtual std::uint64_t size() const = 0;
   /// Fills `destination` from `offset`; throws when fewer bytes are there.
   virtual void read(std::uint64_t offset, std::span<std::byte> destination) const = 0;
+  /// Whether every user of the machine may change it.
+  [[nodiscard]] virtual bool writable_by_all() const { return false; }
   /// What the tensor that begins at `offset` is computed from; null for all that is stored.
   [[nodiscard]] virtual const RandomCodes* formula(std::uint64_t /*offset*/) const {
     return nullptr;

@@ -40,6 +40,7 @@ class CountedSource final : public ByteSource {
       : source_(std::move(source)), counter_(std::move(counter)) {}
   const std::string& name() const override { return source_->name(); }
   std::uint64_t size() const override { return source_->size(); }
+  bool writable_by_all() const override { return source_->writable_by_all(); }
   void read(std::uint64_t offset, std::span<std::byte> destination) const override {
     source_->read(offset, destination);
     counter_->add(destination.size());

@@ -8,6 +8,7 @@
 #include "engine/backend_registry.h"
 #include "engine/counted_files.h"
 #include "engine/embedded.h"
+#include "engine/file_warnings.h"
 #include "engine/find_model.h"
 #include "engine/loading.h"
 #include "engine/locking.h"
@@ -100,6 +101,7 @@ Engine::Engine(const EngineOptions& asked) {
   loaded.info.device = describe(backend->info());
   if (!remark.empty()) loaded.info.device += "; " + remark;
   loaded.info.memory = plan.text;
+  loaded.info.warnings = file_warnings(folder.files(), options.loras);
   loaded.info.load_seconds = seconds_since(begin);
   const SideRange sides = side_range(loaded.models);
   // A model whose own size is beyond its position table still draws what is asked for in smaller.

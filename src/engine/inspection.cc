@@ -3,6 +3,7 @@
 
 #include "backend/null/null_backend.h"
 #include "base/format.h"
+#include "engine/file_warnings.h"
 #include "engine/find_model.h"
 #include "engine/loading.h"
 #include "engine/locking.h"
@@ -73,7 +74,8 @@ void count_files(ModelInspection& i, const FileSet& files) {
   }
 }
 
-void add_notes(ModelInspection& i) {
+void add_notes(ModelInspection& i, const FileSet& files) {
+  i.notes = file_warnings(files, {});
   for (const ComponentInfo& c : i.model.components) {
     if (c.scales.find("unscaled") == std::string::npos) continue;
     i.notes.push_back(c.name +
@@ -99,7 +101,7 @@ ModelInspection inspect_model(const EngineOptions& asked) {
   for (const ComponentInfo& c : i.model.components) {
     if (c.name == "transformer") i.architecture = c.architecture;
   }
-  add_notes(i);
+  add_notes(i, folder.files());
   if (!attempt.model) return i;
   i.told_by = told_by(attempt.model->models.mmdit.config());
   for (const Target& target : kTargets) add_estimates(i, options, target);

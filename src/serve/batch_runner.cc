@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <new>
@@ -29,6 +30,9 @@ class BatchRunner final : public Runner {
     for (const ServedModel& model : options.models) {
       LoadedEngine loaded{model.name, std::make_unique<Engine>(model.options), nullptr};
       loaded.batch = loaded.engine->start_batch({.max_pictures = options.batch});
+      for (const std::string& warning : loaded.engine->model().warnings) {
+        std::fprintf(stderr, "octet: warning: %s: %s\n", model.name.c_str(), warning.c_str());
+      }
       engines_.push_back(std::move(loaded));
     }
   }

@@ -1,5 +1,6 @@
 #include "checkpoint/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -120,9 +121,43 @@ TEST(ByteSource, AFileThatShrinksWhileItIsRead) {
   ASSERT_EQ(::truncate(path.c_str(), 1000), 0);
   expect_error(Code::kIo, "shorter", [&] { source->read(0, bytes); });
   expect_error(Code::kIo, "shorter", [&] { source->read(1000, std::span(bytes).first(1)); });
-  EXPECT_NO_THROW(source->read(0, std::span(bytes).first(1000)));
-  ASSERT_EQ(::unlink(path.c_str()), 0);
-  EXPECT_NO_THROW(source->read(0, std::span(bytes).first(1000)));
+  expect_error(Code::kIo, "changed", [&] { source->read(0, std::span(bytes).first(1000)); });
+}
+
+// Names may change while a file is read, its bytes may not.
+TEST(ByteSource, AFileThatChangesWhileItIsRead) {
+  const TempFolder folder;
+  for (const PageCache cache : {PageCache::kUse, PageCache::kAvoid}) {
+    const std::string path = folder.write("weights", test::Bytes(1 << 17));
+    test::Bytes bytes(1 << 17);
+    const auto source = open_disk_file(path, cache);
+    ASSERT_EQ(::rename(path.c_str(), (path + "-2").c_str()), 0);
+    EXPECT_NO_THROW(source->read(0, bytes));
+    ASSERT_EQ(::unlink((path + "-2").c_str()), 0);
+    EXPECT_NO_THROW(source->read(0, bytes));
+
+    folder.write("weights", test::Bytes(1 << 17));
+    const auto longer = open_disk_file(path, cache);
+    ASSERT_EQ(::truncate(path.c_str(), 1 << 18), 0);
+    expect_error(Code::kIo, path + ": file was changed", [&] { longer->read(0, bytes); });
+
+    // The same size; whoever writes cannot but change the time.
+    const auto other = open_disk_file(path, cache);
+    const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, {.tv_sec = 1, .tv_nsec = 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+    expect_error(Code::kIo, "changed", [&] { other->read(3, std::span(bytes).first(1)); });
+  }
+}
+
+TEST(ByteSource, KnowsWhoMayWrite) {
+  const TempFolder folder;
+  const std::string path = folder.write("weights", bytes_of("x"));
+  for (const auto& [mode, all] : {std::pair{0600, false}, std::pair{0664, false},
+                                  std::pair{0666, true}, std::pair{0602, true}}) {
+    ASSERT_EQ(::chmod(path.c_str(), static_cast<mode_t>(mode)), 0);
+    EXPECT_EQ(open_file(path)->writable_by_all(), all) << mode;
+  }
+  EXPECT_FALSE(open_memory("x", {})->writable_by_all());
 }
 
 test::Bytes some_bytes(std::size_t count) {

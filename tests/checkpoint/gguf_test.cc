@@ -408,8 +408,9 @@ TEST(Gguf, AFileThatShrinksAfterOpening) {
   const std::string path = folder.write("shrinking.gguf", whole);
   const GgufFile file(open_file(path));
   ASSERT_EQ(::truncate(path.c_str(), static_cast<off_t>(whole.size() - 40)), 0);
-  EXPECT_NO_THROW((void)file.read(file.tensors().at("a")));
-  expect_error(Code::kIo, path, [&] { (void)file.read(file.tensors().at("b")); });
+  for (const char* tensor : {"a", "b"}) {
+    expect_error(Code::kIo, path, [&] { (void)file.read(file.tensors().at(tensor)); });
+  }
 }
 
 }  // namespace

@@ -344,8 +344,9 @@ TEST(Safetensors, AFileThatShrinksAfterOpening) {
   const std::string path = folder.write("shrinking.safetensors", whole);
   const SafetensorsFile file(open_file(path));
   ASSERT_EQ(::truncate(path.c_str(), static_cast<off_t>(whole.size() - 4)), 0);
-  EXPECT_NO_THROW((void)file.read(file.tensors().at("a")));
-  expect_error(Code::kIo, path, [&] { (void)file.read(file.tensors().at("b.weight")); });
+  for (const char* tensor : {"a", "b.weight"}) {
+    expect_error(Code::kIo, path, [&] { (void)file.read(file.tensors().at(tensor)); });
+  }
 }
 
 }  // namespace

@@ -113,6 +113,22 @@ TEST_F(Inspected, UnscaledFp8IsDecidedAtLoad) {
   EXPECT_NE(i.notes[0].find("Decided at load"), std::string::npos);
 }
 
+TEST_F(Inspected, FilesThatEveryUserMayChange) {
+  namespace fs = std::filesystem;
+  (void)inspect(test::tiny_folder({}));
+  const std::string model = folder_.path() + "/m";
+  for (const char* file : {"vae/config.json", kVae.c_str()}) {
+    fs::permissions(model + "/" + file, fs::perms::others_write, fs::perm_options::add);
+  }
+  const ModelInspection i = inspect_model({.model = model});
+  ASSERT_EQ(i.notes.size(), 1u);
+  EXPECT_NE(i.notes[0].find("2 files of the model (" + model + "/vae/config.json)"),
+            std::string::npos)
+      << i.notes[0];
+  EXPECT_EQ(i.problems, std::vector<std::string>{});
+  EXPECT_EQ(Engine({.model = model, .threads = 1}).model().warnings, i.notes);
+}
+
 TEST_F(Inspected, MemoryGrowsWithSizeAndShrinksWithOffload) {
   const ModelInspection i = inspect_model({.model = "synthetic:sd3.5-large"});
   ASSERT_EQ(i.memory.size(), 6u);
