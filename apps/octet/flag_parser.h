@@ -15,7 +15,8 @@ namespace octet::cli {
 
 struct GivenFlag {
   const Flag* flag;
-  std::string text;  // empty for switches
+  std::string text;        // empty for switches
+  std::string place = {};  // where in a file it stands; empty: on the command line
 };
 
 struct CommandLine {

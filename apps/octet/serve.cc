@@ -91,19 +91,20 @@ class RunningServer {
   std::thread http_thread_, supervisor_thread_;
 };
 
-std::vector<std::string> worker_words(Words words) {
+/// The worker gets what the front has read, so that a file changed meanwhile divides nobody.
+std::vector<std::string> worker_words(const std::vector<std::string>& words) {
   std::vector<std::string> all = {"serve-worker"};
   all.insert(all.end(), words.begin(), words.end());
   return all;
 }
 
-int serve_http(const ServeOptions& options, Words words) {
+int serve_http(const ServeOptions& options) {
   const sigset_t signals = block_signals();
   serve::JobLimits limits;
   limits.queued = static_cast<std::size_t>(options.queue);
   limits.keep_seconds = options.keep;
   serve::Jobs jobs(limits);
-  serve::Supervisor supervisor(worker_words(words), jobs);
+  serve::Supervisor supervisor(worker_words(options.words), jobs);
   api::Service service{
       .jobs = jobs, .status = [&] { return supervisor.status(); }, .started = std::time(nullptr)};
   for (const serve::ServedModel& model : options.served) service.models.push_back(model.name);
@@ -139,7 +140,7 @@ int run_serve(Words words) {
     return 0;
   }
   raise_descriptor_limit();
-  return serve_http(options, words);
+  return serve_http(options);
 }
 
 int run_serve_worker(Words words) {

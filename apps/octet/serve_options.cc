@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/format.h"
+#include "config_file.h"
 #include "flag_parser.h"
 #include "model_flags.h"
 #include "octet/error.h"
@@ -164,6 +165,8 @@ Examples:
       serves the built-in model on http://127.0.0.1:8080; a browser shows a page there
   octet serve --model ./stable-diffusion-3.5-medium --model large=./sd3.5_large
       serves two models, as stable-diffusion-3.5-medium and large
+  octet serve --config octet.toml
+      listen = "127.0.0.1:9000" and model = ["large=./sd3.5_large"], from a file
 
   curl http://127.0.0.1:8080/v1/images/generations \
       -H 'Content-Type: application/json' -d '{"prompt": "a red apple"}'
@@ -179,6 +182,15 @@ memory, 5 file cannot be read, 6 device or address, 7 refused.
 
 std::vector<Flag> serve_flags(ServeOptions& options) {
   std::vector<Flag> flags;
+  flags.push_back({.name = "--config",
+                   .value = "FILE",
+                   .group = "Options in a file",
+                   .help = "TOML with these options by the same names, as in queue = 32; what is "
+                           "given on the command line as well comes from there",
+                   .normal = "none",
+                   .target = &options.config,
+                   .accepts = is_not_empty,
+                   .expected = "a file name"});
   add_listen_flags(options, flags);
   add_queue_flags(options, flags);
   flags.push_back({.name = "--no-provenance",
@@ -218,7 +230,16 @@ ServeOptions read_serve_options(std::span<const std::string> words, bool* help) 
     throw Error(Code::kInvalidArgument,
                 "expected flags only, found '" + excerpt(line.words.front()) + "'");
   }
-  for (const GivenFlag& given : line.flags) store(*given.flag, given.text);
+  for (const GivenFlag& given : line.flags) {
+    if (given.flag->name == "--config") store(given);
+  }
+  std::vector<GivenFlag> all = line.flags;
+  if (!options.config.empty()) {
+    std::erase_if(all, [](const GivenFlag& g) { return g.flag->name == "--config"; });
+    all = override_config(std::move(all), read_config(flags, options.config));
+  }
+  for (const GivenFlag& given : all) store(given);
+  options.words = words_of(all);
   split_listen(options);
   require_keys(options);
   name_models(options);

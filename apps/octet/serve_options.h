@@ -15,6 +15,7 @@
 namespace octet::cli {
 
 struct ServeOptions {
+  std::string config;               // TOML file (config_file.h), empty: none
   EngineOptions engine;             // of every model; its `model` is unused
   std::vector<std::string> models;  // --model: PATH, NAME or NAME=PATH
   std::string listen = "127.0.0.1:8080";
@@ -29,6 +30,7 @@ struct ServeOptions {
   std::string page;  // folder; empty: the page in the program
 
   // Made from the above.
+  std::vector<std::string> words;  // all options as a command line, those of the file included
   std::string address;
   std::uint16_t port = 0;
   std::vector<serve::ServedModel> served;
