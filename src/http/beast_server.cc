@@ -198,6 +198,8 @@ class SessionExchange final : public Exchange {
   ~SessionExchange() override {
     if (!answered_) respond(shared_.application.error({}, 500, "the request was not answered"));
     if (growing_) end();
+    // Whoever lets go of the exchange may be on any thread; sessions end on the server's own.
+    asio::post(shared_.io, [s = std::move(session_)] {});
   }
   SessionExchange(const SessionExchange&) = delete;
   SessionExchange& operator=(const SessionExchange&) = delete;
