@@ -11,6 +11,8 @@ JOBS ?= $(shell tools/jobs.sh)
 PROMPT ?= a red apple on a blue background
 OUT ?= out.png
 ARGS ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
 export JOBS PROMPT OUT
 
 # The tests are compiled only by the targets that run them, so `make run` needs neither gtest nor
@@ -18,8 +20,8 @@ export JOBS PROMPT OUT
 CONFIGURE_PRODUCT = [ -f build/build.ninja ] || cmake --preset release -DOCTET_TESTS=OFF
 CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
 
-.PHONY: help deps build cuda run test check format test-full page-test asan tsan fuzz faults soak release release-check \
-        quality requantize golden bench clean
+.PHONY: help deps build cuda run test check format test-full asan tsan fuzz faults soak release deb \
+        install uninstall release-check quality requantize golden bench clean
 
 help: ## list the targets
 	@echo 'make run PROMPT="a red apple on a blue background"   is the way in. All targets:'
@@ -92,11 +94,24 @@ release: ## dist/octet-VERSION-linux-x86_64.tar.zst (RELEASE_PRESET=release: wit
 	@tools/deps.sh release
 	@tools/release.sh
 
+deb: ## dist/octet_VERSION_amd64.deb (RELEASE_PRESET=release: without CUDA)
+	@tools/deps.sh release
+	@tools/deb.sh
+
+install: build ## install below PREFIX (/usr/local); DESTDIR for packagers
+	@tools/deps.sh release
+	@ninja -C build octet_manual
+	@DESTDIR="$(DESTDIR)" cmake --install build --prefix "$(PREFIX)" --strip
+
+uninstall: ## remove what make install put there
+	@DESTDIR="$(DESTDIR)" tools/uninstall.sh
+
 release-check: build ## two equal releases, tried in Debian 11, 12 and 13; a newcomer's first hour (needs root)
 	@tools/deps.sh release
 	@tools/python.sh sbom tools/check_sbom.py build/octet
 	@tools/reproducible.sh
 	@tools/release_rooms.sh
+	@tools/install_check.sh
 	@tools/clean_room.sh
 
 quality: build ## measure the pictures of the emoji model, FP8 and FP16 (training/quality.py)

@@ -45,7 +45,7 @@ DEVICE_LIST = "src/engine/backend_registry.cc"
 # Third-party header -> the folders that may include it.
 LIBRARIES = {
     r"nlohmann/": ["base", "bill", "checkpoint", "text", "engine", "quantize", "api", "apps"],
-    r"toml\+\+/": ["bill", "lock"],
+    r"toml\+\+/": ["apps", "bill", "lock"],
     r"(png|jpeglib|zlib|turbojpeg)\.h|webp/": ["image"],
     r"cuda|cublas|cudnn|nccl": ["backend/cuda"],
     r"boost/": ["http"],

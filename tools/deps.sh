@@ -10,7 +10,7 @@ build=(g++ cmake ninja-build libpng-dev libjpeg62-turbo-dev libwebp-dev zlib1g-d
 test=(libgtest-dev libopenblas-dev python3)
 check=(git clang-format clang-tidy)
 full=(clang-16 libclang-rt-16-dev)
-release=(git python3 python3-venv zstd)
+release=(git python3 python3-venv zstd man-db lintian)
 page=(chromium python3)
 quality=(python3-venv fonts-noto-color-emoji unicode-cldr-core)
 

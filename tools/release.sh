@@ -4,26 +4,19 @@
 # gives the same bytes, wherever it lies (tools/reproducible.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-preset=${RELEASE_PRESET:-cuda}
-build=build-release-$preset
-export LC_ALL=C TZ=UTC
-umask 022
-# A tree without git, from an archive, has no date of its own: the first that zip files can hold.
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 315532800)}
-export SOURCE_DATE_EPOCH
+. tools/release_build.sh
 
-cmake --preset "$preset" -B "$build" -DOCTET_TESTS=OFF -DCMAKE_INSTALL_PREFIX=/usr/local
-ninja -C "$build" -j "${JOBS:-$(tools/jobs.sh)}" octet
-
-version=$(sed -n 's/^project(octet VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
-name=octet-$version-linux-x86_64
-[ "$preset" != release ] || name+=-cpu
+name=octet-$version-linux-x86_64${flavour:+-$flavour}
 stage=$PWD/$build/stage/$name
 rm -rf "$build/stage"
 DESTDIR='' cmake --install "$build" --prefix "$stage" --strip >/dev/null
-mkdir -p "$stage/lib/octet" dist
+mkdir -p "$stage/lib/octet"
 mv "$stage/bin/octet" "$stage/lib/octet/octet"
 install -m 755 packaging/launcher/octet "$stage/bin/octet"
+# In the archive the unit expects it in /opt/octet.
+sed 's,/usr/bin/octet,/opt/octet/bin/octet,' packaging/systemd/octet.service \
+  >"$stage/lib/systemd/system/octet.service"
+[ ! -d packaging/examples ] || cp -R packaging/examples "$stage/examples"
 cp LICENSE THIRD_PARTY.md "$stage/"
 "$build/octet" sbom --format cyclonedx -o "$stage/octet.cdx.json"
 "$build/octet" sbom --format spdx -o "$stage/octet.spdx.json"

@@ -12,7 +12,7 @@ for folder in one "another folder"; do
   echo "reproducible: building in $work/$folder"
   git clone -q . "$work/$folder"
   git -C "$work/$folder" -c advice.detachedHead=false checkout -q "$commit"
-  (cd "$work/$folder" && tools/release.sh) >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2; exit 1; }
+  (cd "$work/$folder" && tools/release.sh && tools/deb.sh) >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2; exit 1; }
 done
 for archive in "$work"/one/dist/*; do
   name=${archive##*/}
@@ -23,4 +23,4 @@ for archive in "$work"/one/dist/*; do
   cp "$archive" dist/
 done
 echo "reproducible: two builds of ${commit:0:12} are equal, byte for byte:"
-cat dist/*.sha256
+(cd "$work/one/dist" && sha256sum ./*.*)
