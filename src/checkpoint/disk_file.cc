@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 
@@ -20,6 +23,10 @@ namespace {
 constexpr std::uint64_t kSector = 4096;  // what offsets, sizes and memory of O_DIRECT divide by
 constexpr std::uint64_t kBlock = std::uint64_t{2} << 20;
 constexpr std::size_t kDirectFrom = std::size_t{64} << 10;  // less is not worth a block
+constexpr std::uint64_t kLarge = std::uint64_t{32} << 20;   // of files worth a look at the cache
+// A disk is slow that gives a thread that waits for it less than this, after so many bytes.
+constexpr std::uint64_t kSample = std::uint64_t{32} << 20;
+constexpr double kSlowBytesPerNanosecond = 0.3;
 
 [[noreturn]] void fail(const std::string& name, const std::string& what) {
   throw Error(Code::kIo, name + ": " + what);
@@ -73,7 +80,9 @@ class DiskFile final : public ByteSource {
     size_ = static_cast<std::uint64_t>(status.st_size);
     changed_ = status.st_mtim;
     writable_by_all_ = (status.st_mode & S_IWOTH) != 0;
-    if (cache == PageCache::kAvoid && size_ >= kDirectFrom) {
+    keep_from_slow_disks_ = cache == PageCache::kFastest;
+    if (cache == PageCache::kAvoid ? size_ >= kDirectFrom
+                                   : keep_from_slow_disks_ && size_ >= kLarge && !is_cached()) {
       direct_ = std::make_unique<Descriptor>(path, O_DIRECT);
       if (!is_same_file(status)) direct_.reset();
     }
@@ -89,8 +98,10 @@ class DiskFile final : public ByteSource {
            format("expected %zu bytes at offset %llu, file has %llu", destination.size(),
                   static_cast<unsigned long long>(offset), static_cast<unsigned long long>(size_)));
     }
-    if (direct_ && destination.size() >= kDirectFrom) {
+    if (direct_ && !slow_ && destination.size() >= kDirectFrom) {
+      const auto begin = std::chrono::steady_clock::now();
       const std::size_t done = read_direct(offset, destination);
+      note_speed(done, std::chrono::steady_clock::now() - begin);
       offset += done;
       destination = destination.subspan(done);
     }
@@ -104,6 +115,24 @@ class DiskFile final : public ByteSource {
     struct stat other {};
     return direct_->get() >= 0 && ::fstat(direct_->get(), &other) == 0 &&
            other.st_dev == status.st_dev && other.st_ino == status.st_ino;
+  }
+
+  // Whether the page cache holds the file, going by three places of it.
+  [[nodiscard]] bool is_cached() const {
+    for (const std::uint64_t quarter : {1, 2, 3}) {
+      std::byte byte{};
+      const iovec place{.iov_base = &byte, .iov_len = 1};
+      const auto at = static_cast<off_t>(size_ / 4 * quarter);
+      if (::preadv2(cached_.get(), &place, 1, at, RWF_NOWAIT) < 0 && errno == EAGAIN) return false;
+    }
+    return true;  // or nobody can tell
+  }
+
+  void note_speed(std::size_t bytes, std::chrono::nanoseconds time) const {
+    if (!keep_from_slow_disks_) return;
+    const std::uint64_t all = bytes_ += bytes;
+    const auto waited = static_cast<double>(nanoseconds_ += time.count());
+    if (all >= kSample && static_cast<double>(all) < kSlowBytesPerNanosecond * waited) slow_ = true;
   }
 
   // What was read before and after a change belongs to two files. Links and names may change.
@@ -156,7 +185,11 @@ class DiskFile final : public ByteSource {
   std::uint64_t size_ = 0;
   timespec changed_{};
   bool writable_by_all_ = false;
+  bool keep_from_slow_disks_ = false;
   mutable Blocks blocks_;
+  mutable std::atomic<std::uint64_t> bytes_{0};       // read around the cache
+  mutable std::atomic<std::int64_t> nanoseconds_{0};  // of all threads together
+  mutable std::atomic<bool> slow_{false};
 };
 
 }  // namespace

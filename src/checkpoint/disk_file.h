@@ -1,10 +1,10 @@
 // One file on disk, read by pread.
 //
-// A large model is best read around the page cache: copying through it costs more processor time
-// than the rest of loading, and beside weights of the same size nothing of it would stay there for
-// the next run. So O_DIRECT, in blocks of 2 MiB that lie in one huge page each, which the disk
-// fills with a few requests. What O_DIRECT cannot read (a file system without it, the last bytes)
-// comes through the page cache; errors are told by that way alone.
+// Cold weights are best read around the page cache: copying through it costs more processor time
+// than the rest of loading, and beside weights of the same size nothing of a large model would stay
+// there for the next run. So O_DIRECT, in blocks of 2 MiB that lie in one huge page each, which the
+// disk fills with a few requests. What O_DIRECT cannot read (a file system without it, the last
+// bytes) comes through the page cache; errors are told by that way alone.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,9 @@
 
 namespace octet {
 
-enum class PageCache : std::uint8_t { kUse, kAvoid };
+/// kFastest: through the cache comes what lies in it and what a slow disk gives, which the next run
+/// will be glad of; around it everything else.
+enum class PageCache : std::uint8_t { kUse, kAvoid, kFastest };
 
 /// Whether files of so many bytes together are too large for the cache: more than a third of the
 /// memory that is to be had. The weights, the same in the cache, and as much again for everything

@@ -80,7 +80,7 @@ class Folder final : public FileSet {
   std::string path_;
   std::vector<std::string> files_;
   std::uintmax_t bytes_ = 0;
-  PageCache cache_ = PageCache::kUse;
+  PageCache cache_ = PageCache::kFastest;
 };
 
 class Embedded final : public FileSet {
@@ -119,7 +119,7 @@ std::unique_ptr<ByteSource> open_file(const std::string& path) {
   std::error_code unknown;
   const std::uintmax_t size = fs::file_size(path, unknown);
   const bool avoid = !unknown && exceeds_page_cache(size);
-  return open_disk_file(path, avoid ? PageCache::kAvoid : PageCache::kUse);
+  return open_disk_file(path, avoid ? PageCache::kAvoid : PageCache::kFastest);
 }
 
 std::unique_ptr<ByteSource> open_memory(std::string name, std::span<const std::byte> bytes) {

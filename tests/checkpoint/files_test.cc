@@ -189,6 +189,27 @@ TEST(ByteSource, AroundThePageCacheTheSameBytesCome) {
   });
 }
 
+TEST(ByteSource, TheFastestWayGivesTheSameBytes) {
+  const TempFolder folder;
+  const test::Bytes all = some_bytes((std::size_t{33} << 20) + 1234);
+  const std::string path = folder.write("weights", all);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::fsync(file), 0);
+  for (const bool cold : {false, true}) {
+    if (cold) {
+      ASSERT_EQ(::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED), 0);
+    }
+    const auto source = open_disk_file(path, PageCache::kFastest);
+    test::Bytes found(all.size());
+    for (std::size_t at = 0; at < all.size(); at += 1234567) {
+      const std::size_t count = std::min<std::size_t>(1234567, all.size() - at);
+      source->read(at, std::span(found).subspan(at, count));
+    }
+    EXPECT_EQ(found, all) << cold;
+  }
+  ::close(file);
+}
+
 TEST(ByteSource, AroundThePageCacheAFileThatShrinksIsAnErrorToo) {
   const TempFolder folder;
   const std::string path = folder.write("weights", some_bytes(std::size_t{3} << 20));
