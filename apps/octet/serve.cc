@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +14,7 @@
 
 #include "api/front.h"
 #include "base/format.h"
+#include "base/log.h"
 #include "commands.h"
 #include "http/server.h"
 #include "octet/error.h"
@@ -51,8 +53,8 @@ void raise_descriptor_limit() {
 }
 
 /// Lets accepted jobs end, for as long as --drain-timeout; a second signal cuts that short.
-void drain(serve::Jobs& jobs, const sigset_t& signals, int seconds) {
-  print_line("octet: draining");
+void drain(serve::Jobs& jobs, const sigset_t& signals, int seconds, Log& log) {
+  log.info("draining");
   jobs.drain();
   const auto until = Clock::now() + std::chrono::seconds(seconds);
   while (!jobs.idle() && Clock::now() < until && !wait_for_signal(signals)) {
@@ -98,15 +100,28 @@ std::vector<std::string> worker_words(const std::vector<std::string>& words) {
   return all;
 }
 
+Log log_of(const ServeOptions& options) {
+  const LogLevel level = options.log_level == "debug"     ? LogLevel::kDebug
+                         : options.log_level == "warning" ? LogLevel::kWarning
+                         : options.log_level == "error"   ? LogLevel::kError
+                                                          : LogLevel::kInfo;
+  return {options.log_format == "json" ? LogFormat::kJson : LogFormat::kText, level, STDERR_FILENO};
+}
+
 int serve_http(const ServeOptions& options) {
   const sigset_t signals = block_signals();
+  Log log = log_of(options);
+  api::Journal journal(log, options.log_prompts);
   serve::JobLimits limits;
   limits.queued = static_cast<std::size_t>(options.queue);
   limits.keep_seconds = options.keep;
   serve::Jobs jobs(limits);
   serve::Supervisor supervisor(worker_words(options.words), jobs);
-  api::Service service{
-      .jobs = jobs, .status = [&] { return supervisor.status(); }, .started = std::time(nullptr)};
+  api::Service service{.jobs = jobs,
+                       .status = [&] { return supervisor.status(); },
+                       .journal = journal,
+                       .started = std::time(nullptr)};
+  supervisor.on_status([&](const serve::WorkerStatus& status) { journal.worker(status); });
   for (const serve::ServedModel& model : options.served) service.models.push_back(model.name);
   service.provenance = !options.no_provenance;
   service.page = options.page;
@@ -117,13 +132,13 @@ int serve_http(const ServeOptions& options) {
   http::Server server({.address = options.address, .port = options.port}, front);
   {
     const RunningServer running(server, supervisor, jobs);
-    print_line(format("octet: listening on http://%s%s%s:%u",
-                      options.address.find(':') == std::string::npos ? "" : "[",
-                      options.address.c_str(),
-                      options.address.find(':') == std::string::npos ? "" : "]", server.port()));
+    log.info(format("listening on http://%s%s%s:%u",
+                    options.address.find(':') == std::string::npos ? "" : "[",
+                    options.address.c_str(),
+                    options.address.find(':') == std::string::npos ? "" : "]", server.port()));
     while (!wait_for_signal(signals) && !supervisor.status().unusable) {
     }
-    if (!supervisor.status().unusable) drain(jobs, signals, options.drain_timeout);
+    if (!supervisor.status().unusable) drain(jobs, signals, options.drain_timeout, log);
   }
   const auto unusable = supervisor.status().unusable;
   if (unusable) throw Error(unusable->code, unusable->message);
@@ -146,8 +161,9 @@ int run_serve(Words words) {
 int run_serve_worker(Words words) {
   bool help = false;
   const ServeOptions options = read_serve_options(words, &help);
+  Log log = log_of(options);
   return serve::run_worker(serve::ChildProcess::kChannelDescriptor,
-                           {.models = options.served, .batch = options.batch});
+                           {.models = options.served, .batch = options.batch}, log);
 }
 
 }  // namespace octet::cli

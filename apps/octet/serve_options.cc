@@ -100,6 +100,29 @@ void add_queue_flags(ServeOptions& o, std::vector<Flag>& flags) {
                    .range = {.low = 0, .high = 86400}});
 }
 
+void add_log_flags(ServeOptions& o, std::vector<Flag>& flags) {
+  const char* group = "The log, on standard error";
+  flags.push_back({.name = "--log-format",
+                   .value = "FORMAT",
+                   .group = group,
+                   .help = "one line per event",
+                   .normal = o.log_format,
+                   .target = &o.log_format,
+                   .choices = {"text", "json"}});
+  flags.push_back({.name = "--log-level",
+                   .value = "LEVEL",
+                   .group = group,
+                   .help = "what is said at least",
+                   .normal = o.log_level,
+                   .target = &o.log_level,
+                   .choices = {"debug", "info", "warning", "error"}});
+  flags.push_back({.name = "--log-prompts",
+                   .group = group,
+                   .help = "say prompts, too: they are private otherwise",
+                   .normal = "",
+                   .target = &o.log_prompts});
+}
+
 void split_listen(ServeOptions& o) {
   const std::size_t colon = o.listen.rfind(':');
   const auto refuse = [&] {
@@ -193,6 +216,7 @@ std::vector<Flag> serve_flags(ServeOptions& options) {
                    .expected = "a file name"});
   add_listen_flags(options, flags);
   add_queue_flags(options, flags);
+  add_log_flags(options, flags);
   flags.push_back({.name = "--no-provenance",
                    .group = "Jobs",
                    .help = "leave out of the pictures that a model drew them",

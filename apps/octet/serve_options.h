@@ -28,6 +28,8 @@ struct ServeOptions {
   int keep = 600;                 // seconds
   bool no_provenance = false;
   std::string page;  // folder; empty: the page in the program
+  std::string log_format = "text", log_level = "info";
+  bool log_prompts = false;
 
   // Made from the above.
   std::vector<std::string> words;  // all options as a command line, those of the file included

@@ -11,7 +11,9 @@
 #include "api/jobs_api.h"
 #include "api/openai.h"
 #include "api/page.h"
+#include "api/trace.h"
 #include "base/format.h"
+#include "base/stopwatch.h"
 
 namespace octet::api {
 namespace {
@@ -84,18 +86,30 @@ http::Response worded(const http::Request& head, const RequestError& error) {
   return is_a1111(head.path) ? a1111_error(error) : openai_error(error);
 }
 
-/// Passes everything on and counts how the request was answered.
+/// The trace that an answer belongs to.
+void add_trace(http::Response& response, const http::Request& request) {
+  response.headers.push_back({"traceparent", request.traceparent});
+}
+
+/// Passes everything on; counts and says how the request was answered.
 class CountedExchange final : public http::Exchange {
  public:
-  CountedExchange(std::shared_ptr<http::Exchange> exchange, std::string route, Metrics& metrics)
-      : exchange_(std::move(exchange)), route_(std::move(route)), metrics_(metrics) {}
+  CountedExchange(std::shared_ptr<http::Exchange> exchange, const http::Request& request,
+                  bool often, Metrics& metrics, Journal& journal)
+      : exchange_(std::move(exchange)), often_(often), metrics_(metrics), journal_(journal) {
+    request_ = {.method = request.method,
+                .peer = request.peer,
+                .owner = request.owner,
+                .route = request.route,
+                .traceparent = request.traceparent};
+  }
 
   void respond(http::Response response) override {
-    count(response.status);
+    answered(response);
     exchange_->respond(std::move(response));
   }
   void begin(http::Response head, std::string heartbeat) override {
-    count(head.status);
+    answered(head);
     exchange_->begin(std::move(head), std::move(heartbeat));
   }
   void send(std::string bytes) override { exchange_->send(std::move(bytes)); }
@@ -103,13 +117,19 @@ class CountedExchange final : public http::Exchange {
   void on_gone(std::function<void()> callback) override { exchange_->on_gone(std::move(callback)); }
 
  private:
-  void count(int status) {
-    metrics_.count("sd_requests_total", {{"route", route_}, {"code", std::to_string(status)}});
+  void answered(http::Response& response) {
+    metrics_.count("sd_requests_total",
+                   {{"route", request_.route}, {"code", std::to_string(response.status)}});
+    journal_.answered(request_, response.status, watch_.seconds() * 1e3, often_);
+    add_trace(response, request_);
   }
 
   std::shared_ptr<http::Exchange> exchange_;
-  std::string route_;
+  http::Request request_;  // what is said of it
+  const bool often_;
   Metrics& metrics_;
+  Journal& journal_;
+  Stopwatch watch_;
 };
 
 }  // namespace
@@ -121,7 +141,8 @@ bool is_allowed_host(std::string_view host, const std::vector<std::string>& name
          std::find(names.begin(), names.end(), *name) != names.end();
 }
 
-Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)), keys_(guard_.keys) {
+Front::Front(Service& service, GuardOptions guard)
+    : guard_(std::move(guard)), keys_(guard_.keys), journal_(service.journal) {
   for (std::string& name : guard_.hosts) name = lower(name);
   add_health_routes(router_, service);
   add_openai_routes(router_, service);
@@ -129,13 +150,31 @@ Front::Front(Service& service, GuardOptions guard) : guard_(std::move(guard)), k
   add_job_routes(router_, service);
   add_a1111_routes(router_, service);
   add_metrics_route(router_, service, metrics_);
-  service.jobs.on_end([this](const serve::JobView& view) { metrics_.job_ended(view); });
+  service.jobs.on_accept([this](const serve::JobSpec& spec, const std::string& token) {
+    journal_.accepted(spec, token);
+  });
+  service.jobs.on_end([this](const serve::JobView& view) {
+    metrics_.job_ended(view);
+    journal_.ended(view);
+  });
   add_page_routes(router_, service.page);
   add_description_route(router_);
 }
 
 http::Response Front::error(const http::Request& head, int status, const std::string& message) {
-  return worded(head, RequestError(status, code_of(status), message));
+  return refusal(head, RequestError(status, code_of(status), message));
+}
+
+/// The answer to a request that reaches no route.
+http::Response Front::refusal(const http::Request& head, const RequestError& error) {
+  metrics_.count("sd_requests_total",
+                 {{"route", "refused"}, {"code", std::to_string(error.status())}});
+  http::Request said{.method = head.method, .peer = head.peer};
+  said.traceparent = continue_trace(head.header("traceparent"));
+  journal_.answered(said, error.status(), 0, false);
+  http::Response response = worded(head, error);
+  add_trace(response, said);
+  return response;
 }
 
 void Front::check_browser(const http::Request& head) const {
@@ -205,24 +244,24 @@ http::Admission Front::admit(const http::Request& head) {
     }
     return {.body_limit = match.route->body_limit};
   } catch (const RequestError& error) {
-    metrics_.count("sd_requests_total",
-                   {{"route", "refused"}, {"code", std::to_string(error.status())}});
-    http::Response refusal = worded(head, error);
-    if (error.status() == 401) refusal.headers.push_back({"WWW-Authenticate", "Bearer"});
+    http::Response answer = refusal(head, error);
+    if (error.status() == 401) answer.headers.push_back({"WWW-Authenticate", "Bearer"});
     if (error.status() == 405) {
-      refusal.headers.push_back({"Allow", router_.find(head.method, head.path).allowed});
+      answer.headers.push_back({"Allow", router_.find(head.method, head.path).allowed});
     }
-    return {.refusal = std::move(refusal)};
+    return {.refusal = std::move(answer)};
   }
 }
 
 void Front::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) {
+  request.traceparent = continue_trace(request.header("traceparent"));
   try {
     http::Match match = find_for(request);
     request.owner = match.route->open ? "" : owner(request);
     request.parameters = std::move(match.parameters);
     request.route = match.route->pattern;
-    exchange = std::make_shared<CountedExchange>(exchange, request.route, metrics_);
+    const bool often = match.route->open || request.method == "GET";
+    exchange = std::make_shared<CountedExchange>(exchange, request, often, metrics_, journal_);
     match.route->handler(request, exchange);
   } catch (const RequestError& error) {
     if (error.retry_after) metrics_.count("sd_queue_rejected_total", {{"reason", error.name()}});

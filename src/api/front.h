@@ -33,6 +33,7 @@ class Front final : public http::Application {
   http::Response error(const http::Request& head, int status, const std::string& message) override;
 
  private:
+  [[nodiscard]] http::Response refusal(const http::Request& head, const RequestError& error);
   void check_browser(const http::Request& head) const;
   [[nodiscard]] std::string owner(const http::Request& head);
   [[nodiscard]] http::Match find_for(const http::Request& head);
@@ -41,6 +42,7 @@ class Front final : public http::Application {
   GuardOptions guard_;
   KeyRing keys_;
   Metrics metrics_;
+  Journal& journal_;
   Decoder decoder_;
   http::Router router_;
 };

@@ -9,6 +9,7 @@
 #include "api/base64.h"
 #include "api/events.h"
 #include "api/generation.h"
+#include "api/trace.h"
 #include "base/format.h"
 
 namespace octet::api {
@@ -53,6 +54,7 @@ Json job_json(const serve::JobView& view) {
               {"state", serve::name_of(view.state)},
               {"model", view.model},
               {"created", view.created},
+              {"trace_id", trace_id(view.traceparent)},
               {"attempts", view.attempts},
               {"queue_seconds", rounded(view.queue_seconds)},
               {"run_seconds", rounded(view.run_seconds)}};

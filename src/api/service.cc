@@ -113,6 +113,7 @@ void check_size(const GenerateRequest& request, const serve::ModelCard& card,
 
 Accepted submit(Service& service, const http::Request& request, serve::JobSpec spec,
                 serve::JobListener listener) {
+  spec.traceparent = request.traceparent;
   const std::string_view given = request.header("Idempotency-Key");
   if (given.empty()) return {accept(service, std::move(spec), std::move(listener)), false};
   if (given.size() > 255) {

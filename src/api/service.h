@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "api/fields.h"
+#include "api/journal.h"
 #include "http/router.h"
 #include "serve/jobs.h"
 #include "serve/supervisor.h"
@@ -28,6 +29,7 @@ struct Repeatable {
 struct Service {
   serve::Jobs& jobs;
   std::function<serve::WorkerStatus()> status;
+  Journal& journal;
   std::vector<std::string> models;  // names, the default first
   std::int64_t started = 0;         // Unix time
   std::optional<double> deadline;   // seconds, of jobs that ask for none

@@ -31,6 +31,7 @@ struct Request {
   std::string peer;                          // address without port
   std::string owner = {};                    // on whose behalf, as the application found out
   std::string route = {};                    // pattern of the route that answers it
+  std::string traceparent = {};              // this server's part of a trace (W3C Trace Context)
   std::vector<std::string> parameters = {};  // values of the route's {placeholders}, in order
 
   [[nodiscard]] std::string_view header(std::string_view name) const {

@@ -33,6 +33,7 @@ struct JobSpec {
   Priority priority = Priority::kNormal;
   std::string owner;               // who may see and cancel it
   std::string route;               // where it came in
+  std::string traceparent = {};    // of the request (W3C Trace Context)
   std::optional<double> deadline;  // seconds from acceptance; then it is cancelled
   bool previews = false;           // wanted while it is drawn
   bool keep = false;               // its pictures stay for a while after its end
@@ -51,7 +52,7 @@ struct JobView {
   std::string token;           // the name that clients know it by
   std::uint64_t revision = 0;  // grows with every change
   JobState state = JobState::kQueued;
-  std::string model, owner, route;
+  std::string model, owner, route, traceparent;
   ImageFormat format = ImageFormat::kPng;
   Priority priority = Priority::kNormal;
   std::int64_t created = 0;        // Unix time

@@ -71,6 +71,11 @@ void Jobs::on_work(std::function<void()> wake) {
   wake_ = std::move(wake);
 }
 
+void Jobs::on_accept(std::function<void(const JobSpec&, const std::string&)> listener) {
+  const std::lock_guard lock(mutex_);
+  on_accept_ = std::move(listener);
+}
+
 void Jobs::on_end(JobListener listener) {
   const std::lock_guard lock(mutex_);
   on_end_ = std::move(listener);
@@ -91,12 +96,14 @@ Submission Jobs::submit(JobSpec spec, JobListener listener) {
     }
     result.id = next_id_++;
     result.token = fresh_token();
+    if (on_accept_) on_accept_(spec, result.token);
     Job& job = jobs_[result.id];
     job.view = {.id = result.id,
                 .token = result.token,
                 .model = spec.model,
                 .owner = spec.owner,
                 .route = spec.route,
+                .traceparent = spec.traceparent,
                 .format = spec.file.format,
                 .priority = spec.priority,
                 .created = std::time(nullptr)};
@@ -250,7 +257,13 @@ std::optional<JobMessage> Jobs::take() {
       job.view.queue_seconds = seconds_between(job.accepted, job.began);
       job.view.step = job.view.steps = 0;
       ++job.view.attempts;
-      message = {job.view.id, job.spec.model, job.spec.request, job.spec.file, job.spec.previews};
+      message = {.id = job.view.id,
+                 .model = job.spec.model,
+                 .request = job.spec.request,
+                 .file = job.spec.file,
+                 .previews = job.spec.previews,
+                 .token = job.view.token,
+                 .traceparent = job.spec.traceparent};
       changed(job, notes);
       queue_changed(notes);
       break;

@@ -40,6 +40,8 @@ class Jobs {
 
   /// `wake` is called when there is something for the supervisor to do.
   void on_work(std::function<void()> wake);
+  /// Told about every job before it can begin, under the lock: it must not come back here.
+  void on_accept(std::function<void(const JobSpec&, const std::string& token)> listener);
   /// Told about every job that has ended; before its listeners are.
   void on_end(JobListener listener);
 
@@ -122,6 +124,7 @@ class Jobs {
   Pace pace_;
   Clock::time_point busy_since_{};
   std::function<void()> wake_;
+  std::function<void(const JobSpec&, const std::string&)> on_accept_;
   JobListener on_end_;
   JobId next_id_ = 1;
   std::uint64_t next_watcher_ = 1, next_revision_ = 1;

@@ -46,7 +46,7 @@ void fields(Archive& a, PictureFile& v) {
 }
 template <class Archive>
 void fields(Archive& a, JobMessage& v) {
-  a(v.id, v.model, v.request, v.file, v.previews);
+  a(v.id, v.model, v.request, v.file, v.previews, v.token, v.traceparent);
 }
 template <class Archive>
 void fields(Archive& a, CancelMessage& v) {

@@ -33,7 +33,8 @@ struct JobMessage {
   std::string model;
   GenerateRequest request;
   PictureFile file;
-  bool previews = false;  // wanted, at most two a second
+  bool previews = false;           // wanted, at most two a second
+  std::string token, traceparent;  // for the log
 };
 
 struct CancelMessage {

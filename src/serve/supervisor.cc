@@ -97,7 +97,6 @@ void Supervisor::run() {
     } catch (const Error& error) {
       end = error.what();
     }
-    jobs_.worker_lost(end);
     failures = ready_ ? 0 : failures + 1;
     const bool given_up = !was_ready_ && failures >= kHopelessStarts;
     change([&](WorkerStatus& s) {
@@ -111,6 +110,7 @@ void Supervisor::run() {
       // A model that worked once may come back: its file system may be away for a while.
       if (was_ready_) s.unusable.reset();
     });
+    jobs_.worker_lost(end);  // whoever hears of it finds the restart counted
     if (status().unusable) break;
     sleep_before_restart(failures);
   }

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <new>
 #include <thread>
 #include <utility>
@@ -53,22 +52,24 @@ class WorkerReport final : public Report {
   Finisher& finisher_;
 };
 
-void take_jobs(Inbox& inbox, Runner& runner, Report& report) {
+void take_jobs(Inbox& inbox, Runner& runner, Report& report, Log& log) {
   while (runner.under_way() < runner.slots()) {
     auto job = inbox.take(runner.under_way() == 0);
     if (!job) return;
+    log.debug("job begun", {{"job", job->token}, {"traceparent", job->traceparent}});
     runner.start(std::move(*job), report);
   }
 }
 
-void serve(Channel& channel, Inbox& inbox, Runner& runner, const std::vector<ServedModel>& models) {
+void serve(Channel& channel, Inbox& inbox, Runner& runner, const std::vector<ServedModel>& models,
+           Log& log) {
   const std::vector<ModelCard> cards = runner.cards();
   channel.send(encode_message(ToFront(ReadyMessage{cards, runner.slots()})));
   Finisher finisher(channel, models, cards);
   WorkerReport report(channel, inbox, finisher);
   std::thread([&channel, &inbox] { read_messages(channel, inbox); }).detach();
   while (true) {
-    take_jobs(inbox, runner, report);
+    take_jobs(inbox, runner, report, log);
     if (runner.under_way() > 0) {
       runner.step(report);
     } else if (inbox.finished()) {
@@ -77,9 +78,15 @@ void serve(Channel& channel, Inbox& inbox, Runner& runner, const std::vector<Ser
   }
 }
 
+/// Without the destructors of what the reading thread uses, but with the last lines of the log.
+[[noreturn]] void end_process(Log& log, int code) {
+  log.flush();
+  ::_exit(code);
+}
+
 }  // namespace
 
-int run_worker(int descriptor, const RunnerOptions& options) {
+int run_worker(int descriptor, const RunnerOptions& options, Log& log) {
   // The front decides when to end: a terminal and systemd signal both processes.
   ::signal(SIGINT, SIG_IGN);
   ::signal(SIGTERM, SIG_IGN);
@@ -100,12 +107,12 @@ int run_worker(int descriptor, const RunnerOptions& options) {
     ::_exit(exit_code(unusable.code));
   }
   try {
-    serve(*channel, *inbox, *runner, options.models);
+    serve(*channel, *inbox, *runner, options.models, log);
   } catch (const Error& error) {
-    std::fprintf(stderr, "octet: error: worker: %s\n", error.what());
-    ::_exit(exit_code(error.code()));
+    log.error(std::string("worker: ") + error.what());
+    end_process(log, exit_code(error.code()));
   }
-  ::_exit(0);
+  end_process(log, 0);
 }
 
 }  // namespace octet::serve

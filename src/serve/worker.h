@@ -4,12 +4,13 @@
 // When the front is gone the process ends at once: nobody would read what it draws.
 #pragma once
 
+#include "base/log.h"
 #include "serve/runner.h"
 
 namespace octet::serve {
 
 /// Loads, serves and returns the exit code of the process. `descriptor` is the worker's end of the
 /// channel.
-int run_worker(int descriptor, const RunnerOptions& options);
+int run_worker(int descriptor, const RunnerOptions& options, Log& log);
 
 }  // namespace octet::serve

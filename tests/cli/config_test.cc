@@ -1,9 +1,8 @@
 // Options of `octet serve` in a TOML file.
 
-#include "config_file.h"
-
 #include <gtest/gtest.h>
 
+#include "config_file.h"
 #include "process.h"
 #include "serve_options.h"
 #include "support/errors.h"
@@ -51,7 +50,8 @@ TEST(Config, TheCommandLineWins) {
 }
 
 TEST(Config, TheWorkerReadsTheSameWithoutTheFile) {
-  const ServeOptions o = read("queue = 7\nno-provenance = true\nlisten = '127.0.0.1:1'\n", {"--batch=2"});
+  const ServeOptions o =
+      read("queue = 7\nno-provenance = true\nlisten = '127.0.0.1:1'\n", {"--batch=2"});
   bool help = false;
   const ServeOptions again = read_serve_options(o.words, &help);
   EXPECT_EQ(again.queue, 7);

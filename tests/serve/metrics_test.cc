@@ -1,6 +1,7 @@
 #include "api/metrics.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "serve/server_process.h"
 
@@ -43,7 +44,10 @@ TEST(Metrics, CountWhatHappened) {
 TEST(Metrics, BucketsAreCumulativeAndLabelsEscaped) {
   api::Metrics metrics;
   serve::Jobs jobs({});
-  const api::Service service{.jobs = jobs, .status = [] { return serve::WorkerStatus(); }};
+  Log log(LogFormat::kText, LogLevel::kError, STDERR_FILENO);
+  api::Journal journal(log, false);
+  const api::Service service{
+      .jobs = jobs, .status = [] { return serve::WorkerStatus(); }, .journal = journal};
   for (const double seconds : {0.001, 0.3, 0.3, 1000.0}) metrics.observe("x", {}, seconds);
   metrics.count("y", {{"l", "a\"b\\c\nd"}});
   const std::string text = metrics.scrape(service);
