@@ -59,6 +59,7 @@ class Browser:
         self.answers = {}
         self.changed = threading.Condition()
         self.console, self.requests = [], []
+        self.streams, self.most_streams = set(), 0  # of events, at once
         self.session = self.target = None
         self.size = width, height
         threading.Thread(target=self._read, daemon=True).start()
@@ -77,6 +78,8 @@ class Browser:
         self.resize(*self.size)
         self.console.clear()
         self.requests.clear()
+        self.streams.clear()
+        self.most_streams = 0
 
     def close(self):
         try:
@@ -119,8 +122,13 @@ class Browser:
             self.console.append(f"{values['entry']['text']} {values['entry'].get('url', '')}")
         elif method == "Network.requestWillBeSent":
             self.requests.append(values["request"]["url"])
+            if values["request"]["url"].endswith("/events"):
+                self.streams.add(values["requestId"])
+                self.most_streams = max(self.most_streams, len(self.streams))
+        elif method in ("Network.loadingFinished", "Network.loadingFailed"):
+            self.streams.discard(values["requestId"])
 
-    def send(self, method, wait=30, **values):
+    def send(self, method, wait=120, **values):
         with self.changed:
             self.number += 1
             number = self.number
@@ -160,7 +168,7 @@ class Browser:
             raise Failure(details.get("exception", {}).get("description", details["text"]))
         return result["result"].get("value")
 
-    def until(self, script, seconds=20):
+    def until(self, script, seconds=120):
         """Waits for an expression to become true, and returns its value."""
         end = time.monotonic() + seconds
         while True:

@@ -98,23 +98,18 @@ class Drawing(PageCase):
 
     def test_many_at_once_leave_connections_for_the_rest(self):
         b = self.browser
-        self.steps(60)
-        for i in range(9):
-            self.prompt(f"a red apple {i}")
-            b.key("Enter", ctrl=True)
-        b.until("document.querySelectorAll('#thumbs li[data-state=going]').length === 9")
-        b.click("#thumbs li:nth-child(5)")
-        b.click("#cancel")
-        b.until("document.querySelectorAll('#thumbs li').length === 8")
-        # The cancel itself is a request: it must not wait for a stream to end.
-        answered = b.run("""(async () => {
-            const begin = performance.now();
-            await (await fetch('/healthz')).text();
-            return performance.now() - begin;
-        })()""")
-        self.assertLess(answered, 2000)
-        self.assertGreater(b.run("document.querySelectorAll('#thumbs [data-state=going]').length"), 3)
-        b.until("document.querySelectorAll('#thumbs li[data-state=done]').length === 8", seconds=120)
+        for steps in (1000, 20):
+            self.steps(steps)
+            for _ in range(4):
+                self.prompt(f"a red apple in {steps} steps")
+                b.key("Enter", ctrl=True)
+        # The last ones have no stream, and are done while the first ones hold theirs.
+        b.until("document.querySelectorAll('#thumbs li[data-state=done]').length === 4")
+        for left in (7, 6, 5, 4):
+            b.click("#thumbs li[data-state=going]")
+            b.click("#cancel")
+            b.until(f"document.querySelectorAll('#thumbs li').length === {left}")
+        self.assertEqual(b.most_streams, 3, "of six connections")
 
     def test_cancel_by_button_and_by_key(self):
         b = self.browser
@@ -139,7 +134,7 @@ class Drawing(PageCase):
         events = [url for url in b.requests if url.endswith("/events")]
         b.open(self.server.url + "/")
         path = events[0].removesuffix("/events").removeprefix(self.server.url)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while self.server.ask("GET", path)[1]["state"] != "cancelled":
             self.assertLess(time.monotonic(), end, "it is drawn for nobody")
             time.sleep(0.05)

@@ -117,7 +117,7 @@ class PageCase(unittest.TestCase):
         path = pathlib.Path(self.folder.name) / name
         path.unlink(missing_ok=True)
         b.click("#download")
-        for _ in range(100):
+        for _ in range(600):
             if path.exists():
                 return name, path.read_bytes()
             time.sleep(0.05)

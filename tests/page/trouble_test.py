@@ -46,7 +46,7 @@ class Busy(PageCase):
                 "document.getElementById('going-text').textContent)")
         self.readable("full")
         self.free(jobs)
-        b.until(DONE, seconds=60)
+        b.until(DONE)
 
     def test_waiting_can_be_cancelled(self):
         b = self.browser
@@ -92,7 +92,7 @@ class Trouble(PageCase):
         b.click("#generate")
         b.until("document.getElementById('going-text').textContent.startsWith('Step 2')")
         os.kill(self.server.worker(), signal.SIGKILL)
-        b.until(DONE, seconds=60)
+        b.until(DONE)
 
     def test_a_dead_server_is_said(self):
         b = self.browser
@@ -102,7 +102,7 @@ class Trouble(PageCase):
         b.until("document.getElementById('going-text').textContent.startsWith('Step ')")
         self.server.stop()
         b.until("document.getElementById('going-text').textContent.includes('connection was lost')")
-        b.until("!document.getElementById('failed').hidden", seconds=90)
+        b.until("!document.getElementById('failed').hidden")
         self.readable("failed")
         self.assertEqual(b.text("#failed-text"), "The server cannot be reached.")
         self.assertEqual(b.text("#status-text"), "The server cannot be reached")
