@@ -120,8 +120,9 @@ class Keys(PageCase):
 
     @classmethod
     def setUpClass(cls):
-        keys = tempfile.mkdtemp(prefix="octet-keys-")
-        path = f"{keys}/keys"
+        cls.keys = tempfile.TemporaryDirectory(prefix="octet-keys-")
+        cls.addClassCleanup(cls.keys.cleanup)
+        path = f"{cls.keys.name}/keys"
         made = subprocess.run([OPTIONS.octet, "key", "add", "ann", "--keys", path], check=True,
                               capture_output=True, text=True)
         cls.key = made.stdout.split()[-1]
