@@ -26,6 +26,8 @@ constexpr Description kDescriptions[] = {
     {"sd_failed_total", "Jobs that failed, by category of the error."},
     {"sd_oom_total", "Jobs that failed for want of memory."},
     {"sd_jobs_running", "Jobs in the worker."},
+    {"sd_jobs_accepted_total", "Jobs that were accepted; each of them ends once."},
+    {"sd_jobs_ended_total", "Jobs that ended, by how."},
     {"sd_worker_restarts_total", "Workers that ended and were started again."},
     {"sd_worker_ready", "Whether the worker can draw."},
     {"sd_model_loaded", "Models that are served."},
@@ -93,6 +95,9 @@ std::string gauges(const Service& service) {
   }
   add_gauge(text, "sd_model_loaded", models);
   add_gauge(text, "sd_build_info", {{text_of({{"version", engine_version()}}), 1}});
+  text += head("sd_jobs_accepted_total", "counter");
+  text += format("sd_jobs_accepted_total %llu\n",
+                 static_cast<unsigned long long>(service.jobs.accepted()));
   text += head("sd_worker_restarts_total", "counter");
   text +=
       format("sd_worker_restarts_total %llu\n", static_cast<unsigned long long>(status.restarts));
@@ -118,6 +123,7 @@ void Metrics::observe(const std::string& name, const Labels& labels, double seco
 }
 
 void Metrics::job_ended(const serve::JobView& view) {
+  count("sd_jobs_ended_total", {{"state", serve::name_of(view.state)}});
   if (view.state == serve::JobState::kCancelled && view.cancel_cause) {
     count("sd_cancelled_total", {{"by", serve::name_of(*view.cancel_cause)}});
   }

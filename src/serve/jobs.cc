@@ -233,6 +233,11 @@ std::size_t Jobs::running() const {
   return running_.size();
 }
 
+std::uint64_t Jobs::accepted() const {
+  const std::lock_guard lock(mutex_);
+  return next_id_ - 1;
+}
+
 void Jobs::set_models(const std::vector<ModelCard>& models) {
   const std::lock_guard lock(mutex_);
   models_ = models;

@@ -62,6 +62,8 @@ class Jobs {
   [[nodiscard]] bool idle() const;  // nothing waits and nothing runs
   [[nodiscard]] std::array<std::size_t, kPriorities> queued() const;
   [[nodiscard]] std::size_t running() const;
+  /// How many jobs were ever accepted.
+  [[nodiscard]] std::uint64_t accepted() const;
   [[nodiscard]] std::vector<JobView> of_owner(const std::string& owner) const;
 
   // The supervisor's side.
