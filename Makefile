@@ -13,6 +13,7 @@ OUT ?= out.png
 ARGS ?=
 PREFIX ?= /usr/local
 DESTDIR ?=
+MINUTES ?= 10
 export JOBS PROMPT OUT
 
 # The tests are compiled only by the targets that run them, so `make run` needs neither gtest nor
@@ -20,8 +21,9 @@ export JOBS PROMPT OUT
 CONFIGURE_PRODUCT = [ -f build/build.ninja ] || cmake --preset release -DOCTET_TESTS=OFF
 CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
 
-.PHONY: help deps build cuda run test check format test-full asan tsan fuzz faults soak release deb \
-        install uninstall release-check quality requantize golden bench clean
+.PHONY: help deps build cuda run test check format test-full page-test asan tsan fuzz faults soak soak-kill \
+        soak-idle soak-latency soak-engine release deb install uninstall release-check quality requantize \
+        golden bench clean
 
 help: ## list the targets
 	@echo 'make run PROMPT="a red apple on a blue background"   is the way in. All targets:'
@@ -87,7 +89,22 @@ faults: ## plant each known fault and see a test fail
 	@tools/deps.sh test
 	@tests/faults/run.sh
 
-soak: ## generate for SOAK_SECONDS (600) in one process and watch its memory
+soak: build ## 200 clients for MINUTES (10), then half as long with the worker killed every 10 s
+	@python3 tests/soak/soak.py --octet build/octet --minutes $(MINUTES) --json build/soak/soak.json; \
+	    first=$$?; $(MAKE) --no-print-directory soak-kill && exit $$first
+
+soak-kill: build ## 200 clients while the worker is killed every 10 s, for half of MINUTES
+	@python3 tests/soak/soak.py --octet build/octet --kill 10 \
+	    --minutes $$(python3 -c 'print($(MINUTES) / 2)') --json build/soak/kill.json
+
+soak-idle: build ## 1000 connections that do nothing, for half of MINUTES: /healthz, speed, memory
+	@python3 tests/soak/idle.py --octet build/octet \
+	    --minutes $$(python3 -c 'print($(MINUTES) / 2)') --json build/soak/idle.json
+
+soak-latency: build ## what HTTP adds to a picture, cancel to idle, what previews cost
+	@python3 tests/soak/latency.py --octet build/octet --json build/soak/latency.json
+
+soak-engine: ## generate for SOAK_SECONDS (600) in one process and watch its memory
 	@tools/soak.sh
 
 release: ## dist/octet-VERSION-linux-x86_64.tar.zst (RELEASE_PRESET=release: without CUDA)
