@@ -21,6 +21,9 @@ export JOBS PROMPT OUT
 CONFIGURE_PRODUCT = [ -f build/build.ninja ] || cmake --preset release -DOCTET_TESTS=OFF
 CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
 
+SOAK = python3 tests/soak/soak.py --octet build/octet
+SOAK_KILL = $(SOAK) --kill 10 --minutes $$(python3 -c 'print($(MINUTES) / 2)') --json build/soak/kill.json
+
 .PHONY: help deps build cuda run test check format test-full page-test asan tsan fuzz faults soak soak-kill \
         soak-idle soak-latency soak-engine release deb install uninstall release-check quality requantize \
         golden bench clean
@@ -90,12 +93,10 @@ faults: ## plant each known fault and see a test fail
 	@tests/faults/run.sh
 
 soak: build ## 200 clients for MINUTES (10), then half as long with the worker killed every 10 s
-	@python3 tests/soak/soak.py --octet build/octet --minutes $(MINUTES) --json build/soak/soak.json; \
-	    first=$$?; $(MAKE) --no-print-directory soak-kill && exit $$first
+	@$(SOAK) --minutes $(MINUTES) --json build/soak/soak.json; first=$$?; $(SOAK_KILL) && exit $$first
 
 soak-kill: build ## 200 clients while the worker is killed every 10 s, for half of MINUTES
-	@python3 tests/soak/soak.py --octet build/octet --kill 10 \
-	    --minutes $$(python3 -c 'print($(MINUTES) / 2)') --json build/soak/kill.json
+	@$(SOAK_KILL)
 
 soak-idle: build ## 1000 connections that do nothing, for half of MINUTES: /healthz, speed, memory
 	@python3 tests/soak/idle.py --octet build/octet \
