@@ -209,9 +209,12 @@ void progress(Service& service, const http::Request& request, const Exchange& ex
     state["job_count"] = jobs.size();
     if (view.state != serve::JobState::kRunning) continue;
     state["job"] = view.token;
-    state["sampling_step"] = view.step;
-    state["sampling_steps"] = view.steps;
-    if (view.steps > 0) body["progress"] = static_cast<double>(view.step) / view.steps;
+    if (view.stage == Stage::kDenoise && view.steps > 0) {  // others count other things
+      state["sampling_step"] = view.step;
+      state["sampling_steps"] = view.steps;
+      body["progress"] = static_cast<double>(view.step) / view.steps;
+    }
+    if (view.stage == Stage::kDecode) body["progress"] = 1.0;
     body["eta_relative"] = view.eta.value_or(0);
     if (view.preview && !skip) image = encode_base64(*view.preview);
     break;

@@ -485,6 +485,8 @@ JobView Jobs::view_of(const Job& job) const {
 
 double Jobs::work_left(const Job& job) const {
   if (job.view.state != JobState::kRunning || job.view.steps == 0) return job.work;
+  if (job.view.stage == Stage::kDecode) return 0;
+  if (job.view.stage != Stage::kDenoise) return job.work;  // its steps are no part of the work
   return job.work * (1 - static_cast<double>(job.view.step) / job.view.steps);
 }
 

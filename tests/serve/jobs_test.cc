@@ -243,6 +243,8 @@ TEST(Jobs, EstimatesFollowWhatWasMeasured) {
   EXPECT_NEAR(third.wait, 0.05, 0.04);
   EXPECT_NEAR(*jobs.find(third.token)->eta, 0.1, 0.08);
   (void)jobs.take();
+  jobs.receive(ProgressMessage{second.id, Stage::kText, 1, 1});
+  EXPECT_NEAR(*jobs.find(second.token)->eta, 0.05, 0.04);
   jobs.receive(ProgressMessage{second.id, Stage::kDenoise, 9, 10});
   EXPECT_NEAR(*jobs.find(second.token)->eta, 0.005, 0.005);
 }
