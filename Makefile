@@ -24,7 +24,7 @@ CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
 SOAK = python3 tests/soak/soak.py --octet build/octet
 SOAK_KILL = $(SOAK) --kill 10 --minutes $$(python3 -c 'print($(MINUTES) / 2)') --json build/soak/kill.json
 
-.PHONY: help deps build cuda run test check format test-full page-test asan tsan fuzz faults soak soak-kill \
+.PHONY: help deps build cuda run test check format test-full page-test asan tsan fuzz faults clients soak soak-kill \
         soak-idle soak-latency soak-engine release deb install uninstall release-check quality requantize \
         golden bench clean
 
@@ -91,6 +91,10 @@ fuzz: ## every fuzzer for FUZZ_SECONDS (60)
 faults: ## plant each known fault and see a test fail
 	@tools/deps.sh test
 	@tests/faults/run.sh
+
+clients: build ## the official openai client, unmodified, and the sequences of Open WebUI and SillyTavern
+	@python3 -B tests/clients/sequences_test.py build/octet
+	@tools/python.sh clients -B tests/clients/openai_test.py build/octet
 
 soak: build ## 200 clients for MINUTES (10), then half as long with the worker killed every 10 s
 	@$(SOAK) --minutes $(MINUTES) --json build/soak/soak.json; first=$$?; $(SOAK_KILL) && exit $$first

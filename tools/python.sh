@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs a Python script in a virtual environment of its own: python.sh reference|pictures|sbom SCRIPT...
+# Runs a Python script in a virtual environment of its own: python.sh reference|pictures|sbom|clients SCRIPT...
 # "reference" has diffusers and transformers (several GB; goldens, benchmarks), "pictures" only what
-# reads pictures and fonts, "sbom" validators of bills of materials. Versions: tests/golden/requirements.txt, training/requirements.txt.
+# reads pictures and fonts, "sbom" validators of bills of materials,
+# "clients" the official client of OpenAI. Versions: tests/golden/requirements.txt, training/requirements.txt.
 # OCTET_PYTHON names an interpreter that has everything, and then nothing is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +20,8 @@ if [ ! -e "$venv/complete" ]; then
       >"$venv/requirements.txt" ;;
     sbom) printf '%s\n' 'cyclonedx-python-lib[json-validation]==11.5.0' spdx-tools==0.8.3 \
       >"$venv/requirements.txt" ;;
-    *) echo "python.sh: expected reference, pictures or sbom, found '$kind'" >&2; exit 2 ;;
+    clients) printf '%s\n' openai==3.57.0 >"$venv/requirements.txt" ;;
+    *) echo "python.sh: expected reference, pictures, sbom or clients, found '$kind'" >&2; exit 2 ;;
   esac
   "$venv/bin/pip" install --quiet -r "$venv/requirements.txt"
   touch "$venv/complete"
