@@ -20,6 +20,7 @@ struct Command {
 int run_audit(Words words);
 int run_bench(Words words);
 int run_generate(Words words);
+int run_health(Words words);
 int run_inspect(Words words);
 int run_key(Words words);
 int run_lock(Words words);

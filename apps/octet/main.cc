@@ -20,6 +20,7 @@ constexpr Command kCommands[] = {
     {"audit", "compare what this program contains with published advisories", run_audit},
     {"bench", "measure how long pictures take", run_bench},
     {"generate", "draw pictures from a description", run_generate},
+    {"health", "ask a running server whether it is ready", run_health},
     {"inspect", "say what a model is, without loading it", run_inspect},
     {"key", "make and revoke keys of the server", run_key},
     {"lock", "write down what a model consists of", run_lock},

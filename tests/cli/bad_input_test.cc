@@ -99,6 +99,12 @@ std::vector<BadInput> usage_errors() {
       {"model_empty", drawing({"--model", ""}), 2, {"--model: "}},
       {"variant_empty", drawing({"--variant", ""}), 2, {"--variant: "}},
       {"version_flag", {"version", "--jsn"}, 2, {"--jsn", "did you mean --json?"}},
+      {"health_address",
+       {"health", "--address", "localhost:1"},
+       2,
+       {"--address: ", "'localhost:1'"}},
+      {"health_port", {"health", "--address", "127.0.0.1:0"}, 2, {"--address: "}},
+      {"health_nobody", {"health", "--address", "127.0.0.1:1"}, 6, {"health: ", "refused"}},
       {"version_word", {"version", "now"}, 2, {"found 'now'"}},
   };
 }

@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/sha256.h"
+#include "base/version.h"
 #include "octet/error.h"
 
 namespace octet::cuda {
@@ -62,7 +63,7 @@ std::string checksum(const std::string& line) {
 AlgorithmCache::AlgorithmCache(const std::string& name) {
   const std::string place = folder();
   if (place.empty()) return;
-  std::string file;
+  std::string file = std::string("octet-") + engine_version() + "-";
   for (const char c : name) {
     const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     file += plain || c == '.' || c == '-' ? c : '_';
