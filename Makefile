@@ -25,7 +25,7 @@ SOAK = python3 tests/soak/soak.py --octet build/octet
 SOAK_KILL = $(SOAK) --kill 10 --minutes $$(python3 -c 'print($(MINUTES) / 2)') --json build/soak/kill.json
 
 .PHONY: help deps build cuda run test check format test-full page-test asan tsan fuzz faults clients soak soak-kill \
-        soak-idle soak-latency soak-engine release deb install uninstall release-check quality requantize \
+        soak-idle soak-latency soak-engine release deb image install uninstall release-check quality requantize \
         golden bench clean
 
 help: ## list the targets
@@ -120,6 +120,10 @@ deb: ## dist/octet_VERSION_amd64.deb (RELEASE_PRESET=release: without CUDA)
 	@tools/deps.sh release
 	@tools/deb.sh
 
+image: release ## dist/octet-VERSION-image.tar, an OCI image, without a daemon (needs root)
+	@tools/deps.sh image
+	@tools/image.sh
+
 install: build ## install below PREFIX (/usr/local); DESTDIR for packagers
 	@tools/deps.sh release
 	@ninja -C build octet_manual
@@ -133,6 +137,9 @@ release-check: build ## two equal releases, tried in Debian 11, 12 and 13; a new
 	@tools/python.sh sbom tools/check_sbom.py build/octet
 	@tools/reproducible.sh
 	@tools/release_rooms.sh
+	@tools/deps.sh image
+	@tools/image_check.sh
+	@tools/examples_check.sh
 	@tools/install_check.sh
 	@tools/clean_room.sh
 

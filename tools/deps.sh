@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a kind of work needs:
-# deps.sh build|test|check|full|quality|release|page. Each of the first four contains the ones before
-# it; quality, release and page contain build. Does nothing, quickly, when all are there.
+# deps.sh build|test|check|full|quality|release|page|image. Each of the first four contains the ones
+# before it; quality, release and page contain build, image contains release. Does nothing, quickly, when all are there.
 set -euo pipefail
 
 kind=${1:-test}
@@ -11,6 +11,7 @@ test=(libgtest-dev libopenblas-dev python3)
 check=(git clang-format clang-tidy)
 full=(clang-16 libclang-rt-16-dev)
 release=(git python3 python3-venv zstd man-db lintian)
+image=(umoci skopeo docker-compose)
 page=(chromium python3)
 quality=(python3-venv fonts-noto-color-emoji unicode-cldr-core)
 
@@ -22,7 +23,9 @@ case "$kind" in
   quality) want=("${build[@]}" "${quality[@]}") ;;
   release) want=("${build[@]}" "${release[@]}") ;;
   page) want=("${build[@]}" "${page[@]}") ;;
-  *) echo "deps.sh: expected build, test, check, full, quality, release or page, found '$kind'" >&2; exit 2 ;;
+  image) want=("${build[@]}" "${release[@]}" "${image[@]}") ;;
+  *) echo "deps.sh: expected build, test, check, full, quality, release, page or image, found '$kind'" >&2
+     exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

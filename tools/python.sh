@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Runs a Python script in a virtual environment of its own: python.sh reference|pictures|sbom|clients SCRIPT...
+# Runs a Python script in a virtual environment of its own: python.sh KIND SCRIPT..., where KIND is
+# reference, pictures, sbom, examples or clients.
 # "reference" has diffusers and transformers (several GB; goldens, benchmarks), "pictures" only what
-# reads pictures and fonts, "sbom" validators of bills of materials,
-# "clients" the official client of OpenAI. Versions: tests/golden/requirements.txt, training/requirements.txt.
+# reads pictures and fonts, "sbom" and "examples" validators, "clients" the official client of OpenAI.
+# Versions: tests/golden/requirements.txt, training/requirements.txt, below.
 # OCTET_PYTHON names an interpreter that has everything, and then nothing is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +22,9 @@ if [ ! -e "$venv/complete" ]; then
     sbom) printf '%s\n' 'cyclonedx-python-lib[json-validation]==11.5.0' spdx-tools==0.8.3 \
       >"$venv/requirements.txt" ;;
     clients) printf '%s\n' openai==3.57.0 >"$venv/requirements.txt" ;;
-    *) echo "python.sh: expected reference, pictures, sbom or clients, found '$kind'" >&2; exit 2 ;;
+    examples) echo kubernetes-validate==1.37.0 >"$venv/requirements.txt" ;;
+    *) echo "python.sh: expected reference, pictures, sbom, examples or clients, found '$kind'" >&2
+       exit 2 ;;
   esac
   "$venv/bin/pip" install --quiet -r "$venv/requirements.txt"
   touch "$venv/complete"
