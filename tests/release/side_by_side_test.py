@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 import urllib.request
 
@@ -86,6 +87,18 @@ class SideBySide(unittest.TestCase):
                 return process, match[1]
         raise AssertionError("the server did not start")
 
+    def await_ready(self, address):
+        """It listens before its model is loaded, and says so."""
+        for _ in range(240):
+            health = self.start(OLD, "health", "--address", address.removeprefix("http://"))
+            out, err = health.communicate(timeout=60)
+            if health.returncode == 0:
+                return self.assertEqual(out, "ready\n")
+            self.assertEqual((health.returncode, out), (6, ""), err)
+            self.assertIn("503", err)
+            time.sleep(0.25)
+        raise AssertionError("the server did not become ready")
+
     def test_servers_do_not_meet(self):
         old, old_address = self.serve(OLD, "small=emoji")
         new, new_address = self.serve(NEXT, f"tiny={TINY}")
@@ -93,8 +106,7 @@ class SideBySide(unittest.TestCase):
         for address, model in ((old_address, "small"), (new_address, "tiny")):
             names = [entry["id"] for entry in self.ask(address, "/v1/models")["data"]]
             self.assertEqual(names, [model])
-            health = self.start(OLD, "health", "--address", address.removeprefix("http://"))
-            self.assertEqual(self.finish(health), "ready\n")
+            self.await_ready(address)
         old.send_signal(signal.SIGTERM)
         self.assertEqual(old.wait(timeout=60), 0)
         health = self.start(OLD, "health", "--address", old_address.removeprefix("http://"))
