@@ -1,5 +1,5 @@
-// octet health: asks a running server whether it is ready; for container health checks, where no other
-// HTTP client may be installed.
+// octet health: asks a running server whether it is ready; for container health checks, where no
+// other HTTP client may be installed.
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -67,10 +67,9 @@ sockaddr_in address_of(const std::string& text) {
   address.sin_family = AF_INET;
   std::uint16_t port = 0;
   const char* end = text.data() + text.size();
-  const bool numeric =
-      colon != std::string::npos &&
-      inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.sin_addr) == 1 &&
-      std::from_chars(text.data() + colon + 1, end, port).ptr == end && port != 0;
+  const bool numeric = colon != std::string::npos &&
+                       inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.sin_addr) == 1 &&
+                       std::from_chars(text.data() + colon + 1, end, port).ptr == end && port != 0;
   if (!numeric) {
     throw Error(Code::kInvalidArgument,
                 format("--address: expected an IPv4 address and a port, as in 127.0.0.1:8080, "
@@ -109,9 +108,8 @@ std::string ask(const Options& o) {
   setsockopt(connection.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   const auto* generic = reinterpret_cast<const sockaddr*>(&address);
   if (connect(connection.get(), generic, sizeof address) != 0) nobody(o, "connect");
-  const std::string request =
-      format("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
-             o.alive ? "/healthz" : "/readyz", o.address.c_str());
+  const std::string request = format("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                                     o.alive ? "/healthz" : "/readyz", o.address.c_str());
   write_all(connection.get(), std::as_bytes(std::span(request)), "health");
   std::string answer;
   char piece[512];
@@ -141,10 +139,9 @@ int run_health(Words words) {
   }
   const std::string answer = ask(o);
   if (!answer.starts_with("HTTP/1.1 200")) {
-    throw Error(Code::kDevice,
-                format("health: expected %s to be %s, found '%s'", excerpt(o.address).c_str(),
-                       o.alive ? "alive" : "ready",
-                       excerpt(answer.substr(0, answer.find('\r'))).c_str()));
+    throw Error(Code::kDevice, format("health: expected %s to be %s, found '%s'",
+                                      excerpt(o.address).c_str(), o.alive ? "alive" : "ready",
+                                      excerpt(answer.substr(0, answer.find('\r'))).c_str()));
   }
   if (!o.quiet) write_stdout(o.alive ? "alive\n" : "ready\n");
   return 0;
