@@ -13,7 +13,8 @@ bool is_device(const std::string& text) {
          index.find_first_not_of("0123456789") == std::string::npos;
 }
 
-// What a single file does not hold.
+}  // namespace
+
 void add_part_flags(ModelParts& p, std::vector<Flag>& flags) {
   struct Row {
     const char *name, *help;
@@ -38,8 +39,6 @@ void add_part_flags(ModelParts& p, std::vector<Flag>& flags) {
                      .expected = "a path"});
   }
 }
-
-}  // namespace
 
 void add_model_flags(EngineOptions& o, std::vector<Flag>& flags) {
   flags.push_back({.name = "--model",

@@ -16,6 +16,8 @@ void add_model_flags(EngineOptions& options, std::vector<Flag>& flags);
 /// Which of a model's files to take: for commands whose MODEL is a word and not a flag.
 void add_model_choice_flags(EngineOptions& options, std::vector<Flag>& flags);
 
+/// What a single file does not hold: --clip-l and so on.
+void add_part_flags(ModelParts& parts, std::vector<Flag>& flags);
 void add_lora_flag(EngineOptions& options, std::vector<Flag>& flags);
 void add_lock_flag(EngineOptions& options, std::vector<Flag>& flags);
 

@@ -6,6 +6,7 @@
 #include "base/format.h"
 #include "flag_parser.h"
 #include "flags.h"
+#include "model_flags.h"
 #include "octet/error.h"
 #include "prompt_file.h"
 
@@ -22,6 +23,7 @@ struct Given {
   std::string layout = "diffusers", weight_scale, modulation = "keep";
   std::optional<std::string> variant;
   std::string lock;
+  ModelParts parts;
   std::optional<int> calibration_steps, gate_steps, width, height;
   std::optional<std::uint64_t> seed;
   std::optional<float> percentile, block_error;
@@ -214,6 +216,7 @@ void add_output_flags(Given& g, std::vector<Flag>& flags) {
 std::vector<Flag> all_flags(Given& g) {
   std::vector<Flag> flags;
   add_file_flags(g, flags);
+  add_part_flags(g.parts, flags);
   add_quantisation_flags(g, flags);
   add_run_flags(g, flags);
   add_gate_flags(g, flags);
@@ -274,6 +277,7 @@ void set(std::optional<float> from, double& to) {
 void fill(const Given& g, QuantizeOptions& o) {
   o.variant = g.variant;
   o.lock = g.lock;
+  o.parts = g.parts;
   o.layout = g.layout == "comfyui" ? Fp8Layout::kComfyUi : Fp8Layout::kDiffusers;
   const bool comfy = o.layout == Fp8Layout::kComfyUi;
   if (comfy && g.weight_scale == "row") {
@@ -305,8 +309,11 @@ std::string quantize_help() {
          "Usage: octet quantize MODEL --calibration PROMPTS.txt --out PATH [flags]\n"
          "       octet quantize MODEL --gate FILE --holdout PROMPTS.txt [flags]\n"
          "\n"
-         "MODEL is a folder in the diffusers layout. It draws the prompts on the CPU in FP32;\n"
-         "the inputs seen there give one static scale per layer. Then source and result draw\n"
+         "MODEL is a folder in the diffusers layout, or a single file with its parts in the files "
+         "of\n"
+         "the flags below. It draws the prompts on the CPU in FP32; the inputs seen there give "
+         "one\n"
+         "static scale per layer. Then source and result draw\n"
          "held-out prompts from the same noise. A result that breaks a limit is not written and\n"
          "the exit code is 7.\n" +
          describe(all_flags(given));
@@ -320,7 +327,7 @@ QuantizeCommand read_quantize_options(std::span<const std::string> words, bool* 
   if (line.help) return {};
   for (const GivenFlag& flag : line.flags) store(*flag.flag, flag.text);
   if (line.words.size() != 1) {
-    refuse(format("MODEL: expected one model folder, found %zu words", line.words.size()));
+    refuse(format("MODEL: expected one model, found %zu words", line.words.size()));
   }
   QuantizeCommand command{.options = {}, .json = given.json, .quiet = given.quiet};
   command.options.model = line.words[0];

@@ -19,6 +19,8 @@
 #include <string>
 #include <vector>
 
+#include "octet/engine.h"
+
 namespace octet {
 
 /// One scale for each output channel of a weight, or one for the whole weight.
@@ -39,7 +41,8 @@ struct GateLimits {
 };
 
 struct QuantizeOptions {
-  std::string model;                   // a diffusers folder
+  std::string model;                   // a diffusers folder or a single file
+  ModelParts parts;                    // with a single file
   std::optional<std::string> variant;  // of the source; empty: the 16-bit or FP32 one that is there
   std::string lock;                    // lock file that the source must match; empty: none
   std::vector<std::string> calibration, holdout;  // prompts

@@ -385,6 +385,25 @@ HostWeight WeightReader::weight(const std::vector<std::string>& names,
   return w;
 }
 
+std::map<std::string, TensorInfo> WeightReader::tensors() const {
+  std::map<std::string, TensorInfo> all;
+  for (const auto& [name, tensor] : view_.tensors) {
+    TensorInfo info = *tensor.pieces.at(0).tensor->data.info;
+    info.name = tensor.stored_name;
+    info.dims = tensor.dims;
+    all.emplace(name, std::move(info));
+  }
+  return all;
+}
+
+HostWeight WeightReader::tensor(const std::string& name) const {
+  (void)dims(name);
+  HostWeight w = read({&view_.tensors.at(name)}, Values::kRead);
+  read_now(w);
+  w.name = name;
+  return w;
+}
+
 std::vector<std::string> WeightReader::layers() const {
   constexpr std::string_view kEnd = ".weight";
   std::vector<std::string> names;

@@ -94,6 +94,10 @@ class WeightReader {
   /// A table in its stored dtype; FP8 is decoded to BF16 with its scale.
   [[nodiscard]] HostTensor table(const std::string& name, std::vector<std::int64_t> dims);
 
+  /// All tensors by the names that models ask for: as they are stored, but in the shape asked for.
+  [[nodiscard]] std::map<std::string, TensorInfo> tensors() const;
+  /// One of them with its bytes, and the scales of its rows. Does not mark as read.
+  [[nodiscard]] HostWeight tensor(const std::string& name) const;
   /// The names of all layers that have a weight.
   [[nodiscard]] std::vector<std::string> layers() const;
   /// From now on every linear and convolution weight goes through `patch`, which must outlive the

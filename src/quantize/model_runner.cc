@@ -7,8 +7,8 @@
 namespace octet {
 
 ModelRunner::ModelRunner(std::unique_ptr<FileSet> files, const std::optional<std::string>& variant,
-                         const std::string& compute, std::unique_ptr<Backend> backend)
-    : backend_(std::make_unique<ObservingBackend>(std::move(backend))),
+                         const std::string& compute, std::unique_ptr<ObservingBackend> backend)
+    : backend_(std::move(backend)),
       loaded_(load_model(ModelFolder(std::move(files)), *backend_, variant, compute)) {}
 
 UsedSettings ModelRunner::settings(const GenerateRequest& request) const {

@@ -20,7 +20,7 @@ class ModelRunner {
  public:
   /// `variant` and `compute` as in EngineOptions.
   ModelRunner(std::unique_ptr<FileSet> files, const std::optional<std::string>& variant,
-              const std::string& compute, std::unique_ptr<Backend> backend);
+              const std::string& compute, std::unique_ptr<ObservingBackend> backend);
 
   [[nodiscard]] ObservingBackend& backend() { return *backend_; }
   /// The settings that a request leads to.

@@ -51,8 +51,10 @@ void ObservingBackend::start(std::int64_t calls) {
 
 Weight ObservingBackend::prepare(const HostWeight& host, Compute compute) {
   Weight weight = inner_->prepare(host, compute);
-  if (role_of(host.name, host.dims) == LayerRole::kBlockLinear) {
-    const std::string name = layer_of(host.name);
+  const auto known = names_.find(host.name);
+  const std::string& tensor = known == names_.end() ? host.name : known->second;
+  if (role_of(tensor, host.dims) == LayerRole::kBlockLinear) {
+    const std::string name = layer_of(tensor);
     ObservedLayer& layer = layers_[name];
     layer.weight = weight;
     by_weight_[weight.packed.get()] = {name, &layer};

@@ -42,7 +42,10 @@ using ObservedLayers = std::map<std::string, ObservedLayer>;  // by layer name
 
 class ObservingBackend final : public Backend {
  public:
-  explicit ObservingBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {}
+  /// `names`: what layers are called here, where weights carry the names of another layout.
+  explicit ObservingBackend(std::unique_ptr<Backend> inner,
+                            std::map<std::string, std::string> names = {})
+      : inner_(std::move(inner)), names_(std::move(names)) {}
 
   [[nodiscard]] ObservedLayers& layers() { return layers_; }
   /// The backend that computes, unwatched.
@@ -108,6 +111,7 @@ class ObservingBackend final : public Backend {
   void sample(ObservedLayer& layer, const LinearArgs& a) const;
 
   std::unique_ptr<Backend> inner_;
+  std::map<std::string, std::string> names_;
   ObservedLayers layers_;
   std::unordered_map<const PackedWeight*, Entry> by_weight_;
   std::int64_t calls_ = 0;  // expected of each layer; 0: not watching

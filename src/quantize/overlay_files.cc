@@ -11,6 +11,9 @@ class Overlay final : public FileSet {
       : folder_(std::move(folder)), file_(std::move(file)) {}
 
   const std::string& location() const override { return folder_->location(); }
+  std::string layout() const override { return folder_->layout(); }
+  bool stands_in(const std::string& file) const override { return folder_->stands_in(file); }
+  std::string advice(const std::string& part) const override { return folder_->advice(part); }
   bool has(const std::string& file) const override {
     return file == kFp8TransformerFile || (!hidden(file) && folder_->has(file));
   }

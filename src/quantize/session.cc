@@ -85,10 +85,14 @@ HostWeight candidate_layer(WeightReader& reader, const std::string& name,
   return reader.stacked({group[0], group[1], group[2]}, dims.at(0) / 3, dims.at(1), true);
 }
 
+EngineOptions source_of(const QuantizeOptions& o) {
+  return {.model = o.model, .parts = o.parts, .variant = o.variant, .lock = o.lock};
+}
+
 // The source's files, once they are known to be the locked ones.
 std::unique_ptr<FileSet> locked(const QuantizeOptions& o) {
-  (void)require_lock({.model = o.model, .variant = o.variant, .lock = o.lock});
-  return find_model(EngineOptions{.model = o.model});
+  (void)require_lock(source_of(o));
+  return find_model(source_of(o));
 }
 
 class Session {
@@ -122,7 +126,8 @@ class Session {
   void start_source() {
     std::optional<std::string> label;
     if (!variant_.empty()) label = variant_;
-    runner_.emplace(find_model(EngineOptions{.model = o_.model}), label, "f32", make_backend_());
+    runner_.emplace(find_model(source_of(o_)), label, "f32",
+                    std::make_unique<ObservingBackend>(make_backend_(), source_.names()));
     const UsedSettings used = runner_->settings(request("", 0, o_.gate_steps));
     settings_ = {.calibration_steps = runner_->settings(request("", 0, o_.calibration_steps)).steps,
                  .gate_steps = used.steps,
@@ -218,8 +223,7 @@ class Session {
 
   // Weights and scales as the loader gives them, against the source.
   void read_candidate(const std::string& file) {
-    const ModelFolder folder(
-        with_fp8_transformer(find_model(EngineOptions{.model = o_.model}), file));
+    const ModelFolder folder(with_fp8_transformer(find_model(source_of(o_)), file));
     WeightReader reader = folder.open("transformer", "fp8");
     for (const auto& [tensor, info] : source_.tensors()) {
       const LayerRole role = role_of(tensor, info.dims);
@@ -248,8 +252,8 @@ class Session {
     const ObservedLayers reference_layers = std::move(seen);
     runner_.reset();  // two large models need not fit into memory together
 
-    ModelRunner candidate(with_fp8_transformer(find_model(EngineOptions{.model = o_.model}), file),
-                          "fp8", "fp8", make_backend_());
+    ModelRunner candidate(with_fp8_transformer(find_model(source_of(o_)), file), "fp8", "fp8",
+                          std::make_unique<ObservingBackend>(make_backend_()));
     for (auto& [name, observed] : candidate.backend().layers()) {
       const ObservedLayer& r = reference_layers.at(name);
       layer(name).output_error =

@@ -42,39 +42,36 @@ std::string choose_source(const ModelFolder& folder, const std::optional<std::st
              found.empty() ? "none" : found.c_str()));
 }
 
-SourceWeights::SourceWeights(const ModelFolder& folder, const std::string& variant) {
+SourceWeights::SourceWeights(const ModelFolder& folder, const std::string& variant)
+    : reader_(folder.open(kComponent, variant)), tensors_(reader_.tensors()) {
+  for (const auto& [name, info] : tensors_) {
+    if (info.dtype && is_float(*info.dtype) && !is_fp8(*info.dtype)) continue;
+    throw Error(Code::kModelMismatch,
+                format("%s: tensor \"%s\": expected F32, F16 or BF16 to quantise, found %s",
+                       kComponent, excerpt(name).c_str(), excerpt(info.dtype_name).c_str()));
+  }
+  const auto bytes = reader_.dtype_bytes();
+  if (!bytes.empty()) stored_ = bytes[0].first;
   Sha256 hash;
-  std::map<std::string, std::uint64_t> bytes;
   const Variants all = folder.variants(kComponent);
-  for (const std::string& file : all.at(variant)) {
-    hash_file(hash, *folder.files().open(file));
-    files_.push_back(open_tensor_file(folder.files().open(file)));
-    for (const auto& [name, info] : files_.back()->tensors()) {
-      tensors_.emplace(name, info);
-      owner_.emplace(name, files_.back().get());
-      bytes[info.dtype_name] += info.bytes;
-      if (info.dtype && is_float(*info.dtype) && !is_fp8(*info.dtype)) continue;
-      throw Error(Code::kModelMismatch,
-                  format("%s: tensor \"%s\": expected F32, F16 or BF16 to quantise, found %s",
-                         file.c_str(), excerpt(name).c_str(), excerpt(info.dtype_name).c_str()));
-    }
-  }
-  for (const auto& [dtype, count] : bytes) {
-    if (stored_.empty() || count > bytes[stored_]) stored_ = dtype;
-  }
+  for (const std::string& file : all.at(variant)) hash_file(hash, *folder.files().open(file));
   digest_ = hash.finish_hex();
 }
 
-HostWeight SourceWeights::tensor(const std::string& name) const {
-  const auto it = tensors_.find(name);
-  if (it == tensors_.end()) {
-    throw Error(Code::kModelMismatch,
-                format("transformer: expected tensor \"%s\", found none", name.c_str()));
+std::map<std::string, std::string> SourceWeights::names() const {
+  std::map<std::string, std::string> names;
+  for (const auto& [name, info] : tensors_) {
+    if (group_of(layer_of(name)).front() == layer_of(name)) names.emplace(info.name, name);
   }
-  return {.name = name,
-          .dtype = *it->second.dtype,
-          .dims = it->second.dims,
-          .data = owner_.at(name)->read(it->second)};
+  return names;
+}
+
+HostWeight SourceWeights::tensor(const std::string& name) const {
+  HostWeight w = reader_.tensor(name);
+  if (w.scale_kind == ScaleKind::kNone && !w.input_scale) return w;
+  throw Error(Code::kModelMismatch, format("transformer: tensor \"%s\": expected no scales to "
+                                           "quantise, found some",
+                                           excerpt(name).c_str()));
 }
 
 HostWeight SourceWeights::group(const std::string& layer) const {

@@ -1,8 +1,8 @@
 // The tensors of the model that is quantised, as they are stored.
 //
-// Names are the diffusers ones. Immutable; reads may come from any thread. Errors:
-// Error(kModelMismatch) for a source that is no 16- or 32-bit model, Error(kCorruptFile),
-// Error(kIo).
+// Names are the diffusers ones, whatever those of the files. Immutable; reads may come from any
+// thread. Errors: Error(kModelMismatch) for a source that is no 16- or 32-bit model,
+// Error(kCorruptFile), Error(kIo).
 #pragma once
 
 #include <map>
@@ -25,6 +25,8 @@ class SourceWeights {
   SourceWeights(const ModelFolder& folder, const std::string& variant);
 
   [[nodiscard]] const std::map<std::string, TensorInfo>& tensors() const { return tensors_; }
+  /// From the stored name of a weight to its name here; of a group (layer_roles.h) to the first.
+  [[nodiscard]] std::map<std::string, std::string> names() const;
   /// One tensor, without scales or bias.
   [[nodiscard]] HostWeight tensor(const std::string& name) const;
   /// The layers of a group (layer_roles.h) as one, with bias.
@@ -35,9 +37,8 @@ class SourceWeights {
   [[nodiscard]] const std::string& digest() const { return digest_; }
 
  private:
-  TensorFiles files_;
+  WeightReader reader_;
   std::map<std::string, TensorInfo> tensors_;
-  std::map<std::string, const TensorFile*> owner_;
   std::string stored_, digest_;
 };
 

@@ -143,7 +143,7 @@ TEST(QuantizeCommand, BadInput) {
     words.insert(words.end(), to.begin(), to.end());
     return folder.run(words);
   };
-  expect_refused(folder.run({}), 2, "MODEL: expected one model folder, found 0 words");
+  expect_refused(folder.run({}), 2, "MODEL: expected one model, found 0 words");
   expect_refused(with({"a", "b"}), 2, "found 2 words");
   expect_refused(with({"good"}), 2, "--calibration: expected a file of prompts");
   expect_refused(folder.run({"good", "--calibration", "c.txt"}), 2, "--out: expected where");

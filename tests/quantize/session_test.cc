@@ -13,10 +13,14 @@
 #include "backend/cpu/cpu_backend.h"
 #include "checkpoint/tensor_file.h"
 #include "engine/backend_registry.h"
+#include "octet/lock.h"
 #include "quantize/overlay_files.h"
 #include "support/errors.h"
+#include "support/layouts.h"
 #include "support/temp_folder.h"
+#include "support/tiny_models.h"
 #include "support/tiny_pipeline.h"
+#include "text/clip_vocabulary.h"
 
 namespace octet {
 namespace {
@@ -129,6 +133,62 @@ TEST_F(Quantisation, TheWrittenFilePassesTheGateAgain) {
   EXPECT_TRUE(r.failures.empty()) << r.failures.at(0);
   EXPECT_FALSE(r.written);
   EXPECT_EQ(r.file, options_.candidate);
+}
+
+// A single file under Stability's names, its parts beside it, held to a lock, becomes what the same
+// model in a folder becomes. Sizes are those that files without configs can have.
+TEST_F(Quantisation, ASingleFileWithItsPartsAndItsLock) {
+  const test::TensorMap mmdit = test::mmdit_tensors(
+      {.family = test::Family::kSd35Medium, .depth = 2, .text_width = 192, .pooled_width = 192});
+  const std::map<std::string, test::Bytes> parts = {
+      {"text_encoder/model.safetensors",
+       test::safetensors_of(
+           test::clip_tensors({.vocabulary = 49408, .width = 64, .hidden = 64, .layers = 2}, 2))},
+      {"text_encoder_2/model.safetensors",
+       test::safetensors_of(test::clip_tensors(
+           {.vocabulary = 49408, .width = 128, .hidden = 64, .layers = 2, .projection = 128}, 5))},
+      {"vae/diffusion_pytorch_model.safetensors",
+       test::safetensors_of(test::vae_tensors({.widths = {32, 32, 32, 64}}))}};
+  for (const auto& [name, bytes] : parts) folder_.write("folder/" + name, bytes);
+  folder_.write("folder/model_index.json", test::bytes_of("{}"));
+  folder_.write("folder/text_encoder/config.json",
+                test::bytes_of(R"({"hidden_act": "quick_gelu"})"));
+  const auto tokenizer = [&](const std::string& name, ClipPadding padding) {
+    for (const auto& [file, text] : clip_tokenizer_files(padding).contents) {
+      folder_.write("folder/" + name + "/" + file, test::bytes_of(text));
+    }
+  };
+  tokenizer("tokenizer", ClipPadding::kEndOfText);
+  tokenizer("tokenizer_2", ClipPadding::kZero);
+  folder_.write("folder/transformer/diffusion_pytorch_model.safetensors",
+                test::safetensors_of(mmdit));
+  options_.accept_quality_loss = true;  // what is compared is how it is read
+  options_.model = folder_.path() + "/folder";
+  ASSERT_TRUE(run().written);
+  const auto expected = open_tensor_file(open_file(options_.out));
+
+  const auto part = [&](const std::string& name) { return folder_.path() + "/folder/" + name; };
+  options_.model = folder_.write(
+      "mmdit.safetensors", test::safetensors_of(test::prefixed(test::single_file_mmdit(mmdit, 2),
+                                                               "model.diffusion_model.")));
+  test::expect_error(Code::kModelMismatch, "give --vae FILE", [&] { (void)run(); });
+  options_.parts = {.clip_l = part("text_encoder/model.safetensors"),
+                    .clip_g = part("text_encoder_2/model.safetensors"),
+                    .vae = part("vae/diffusion_pytorch_model.safetensors")};
+  options_.out = out("single.safetensors");
+  const EngineOptions source{.model = options_.model, .parts = options_.parts};
+  options_.lock = folder_.write("octet.lock", test::bytes_of(lock_model(source, {})));
+  const QuantizeReport report = run();
+  ASSERT_TRUE(report.written) << testing::PrintToString(report.failures);
+  const auto made = open_tensor_file(open_file(options_.out));
+  ASSERT_EQ(made->tensors().size(), expected->tensors().size());
+  for (const auto& [name, info] : expected->tensors()) {
+    ASSERT_EQ(made->tensors().count(name), 1u) << name;
+    EXPECT_EQ(made->read(made->tensors().at(name)), expected->read(info)) << name;
+  }
+  std::swap(options_.parts.clip_l, options_.parts.clip_g);
+  test::expect_error(Code::kRefused, "text_encoder/model.safetensors: size: locked",
+                     [&] { (void)run(); });
 }
 
 /// The good file with one tensor's FP32 values multiplied, or with tensors left out.
