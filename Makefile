@@ -24,7 +24,7 @@ CONFIGURE_TESTS = cmake --preset release -DOCTET_TESTS=ON
 SOAK = python3 tests/soak/soak.py --octet build/octet
 SOAK_KILL = $(SOAK) --kill 10 --minutes $$(python3 -c 'print($(MINUTES) / 2)') --json build/soak/kill.json
 
-.PHONY: help deps build cuda run test check format test-full page-test asan tsan fuzz faults clients soak soak-kill \
+.PHONY: help deps build cuda run test check format test-full page-test asan tsan fuzz faults prometheus clients soak soak-kill \
         soak-idle soak-latency soak-engine release deb image install uninstall release-check quality requantize \
         golden bench clean
 
@@ -70,7 +70,7 @@ format: ## rewrite the sources with clang-format
 	@tools/deps.sh check
 	@tools/format.sh
 
-test-full: page-test asan tsan fuzz faults ## the page, sanitizers, fuzzers and planted faults
+test-full: page-test asan tsan fuzz faults prometheus ## the page, sanitizers, fuzzers, planted faults, a real Prometheus
 
 page-test: ## the web page in a headless Chromium: clicks, keys, drags, contrast
 	@tools/deps.sh page
@@ -95,6 +95,10 @@ faults: ## plant each known fault and see a test fail
 clients: build ## the official openai client, unmodified, and the sequences of Open WebUI and SillyTavern
 	@python3 -B tests/clients/sequences_test.py build/octet
 	@tools/python.sh clients -B tests/clients/openai_test.py build/octet
+
+prometheus: build ## a real Prometheus reads a server, promtool tests the alert rules
+	@tools/deps.sh full
+	@tools/prometheus_check.sh
 
 soak: build ## 200 clients for MINUTES (10), then half as long with the worker killed every 10 s
 	@$(SOAK) --minutes $(MINUTES) --json build/soak/soak.json; first=$$?; $(SOAK_KILL) && exit $$first

@@ -9,7 +9,7 @@ build=(g++ cmake ninja-build libpng-dev libjpeg62-turbo-dev libwebp-dev zlib1g-d
        nlohmann-json3-dev libtomlplusplus-dev libboost1.81-dev)
 test=(libgtest-dev libopenblas-dev python3)
 check=(git clang-format clang-tidy)
-full=(clang-16 libclang-rt-16-dev)
+full=(clang-16 libclang-rt-16-dev prometheus curl)
 release=(git python3 python3-venv zstd man-db lintian)
 image=(umoci skopeo docker-compose)
 page=(chromium python3)

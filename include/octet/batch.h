@@ -59,11 +59,14 @@ struct BatchHooks {
   std::function<void(const Error&)> failed;  // kCancelled when it was cancelled
 };
 
-/// How much is in the batch, in pictures.
+/// How much is in the batch: pictures, bytes, and what its cache of prompts has done so far.
 struct BatchLoad {
   int waiting = 0;  // not begun
   int running = 0;  // at their text or being denoised
   int decoding = 0;
+  std::size_t activation_bytes = 0;  // planned for and reserved
+  std::size_t prompt_bytes = 0;      // in the cache
+  std::uint64_t prompt_hits = 0, prompt_misses = 0;
 };
 
 class Batch {

@@ -153,6 +153,11 @@ Front::Front(Service& service, GuardOptions guard)
   service.jobs.on_accept([this](const serve::JobSpec& spec, const std::string& token) {
     journal_.accepted(spec, token);
   });
+  service.jobs.on_step([this, &service](const serve::StepMessage& step) {
+    for (const serve::ModelCard& card : service.status().models) {
+      if (card.name == step.model) metrics_.stepped(step, card.compute);
+    }
+  });
   service.jobs.on_end([this](const serve::JobView& view) {
     metrics_.job_ended(view);
     journal_.ended(view);

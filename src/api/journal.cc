@@ -12,14 +12,14 @@ std::int64_t number(std::uint64_t value) { return static_cast<std::int64_t>(valu
 
 void add_times(const serve::JobView& view, LogFields& fields) {
   const StageSeconds& s = view.done.seconds;
-  fields.insert(fields.end(), {{"text_s", s.text},
-                               {"denoise_s", s.modulation + s.denoise},
-                               {"vae_s", s.init + s.decode},
-                               {"encode_s", view.done.encode_seconds},
-                               {"pictures", number(view.pictures.size())},
-                               {"steps", std::int64_t{view.done.used.run_steps}},
-                               {"size", format("%dx%d", view.done.used.width,
-                                               view.done.used.height)}});
+  fields.insert(fields.end(),
+                {{"text_s", s.text},
+                 {"denoise_s", s.modulation + s.denoise},
+                 {"vae_s", s.init + s.decode},
+                 {"encode_s", view.done.encode_seconds},
+                 {"pictures", number(view.pictures.size())},
+                 {"steps", std::int64_t{view.done.used.run_steps}},
+                 {"size", format("%dx%d", view.done.used.width, view.done.used.height)}});
 }
 
 }  // namespace

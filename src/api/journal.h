@@ -18,8 +18,8 @@ class Journal {
   /// `log` must outlive the journal.
   Journal(Log& log, bool prompts) : log_(log), prompts_(prompts) {}
 
-  /// `milliseconds` until the answer began. What is asked all the time, GET that is, is said at level
-  /// debug, unless it is an error of the server or of a key.
+  /// `milliseconds` until the answer began. What is asked all the time, GET that is, is said at
+  /// level debug, unless it is an error of the server or of a key.
   void answered(const http::Request& request, int status, double milliseconds, bool often);
   void accepted(const serve::JobSpec& spec, const std::string& token);
   void ended(const serve::JobView& view);

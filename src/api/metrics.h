@@ -17,15 +17,19 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 
 class Metrics {
  public:
+  Metrics();
   void count(const std::string& name, const Labels& labels, double by = 1);
-  /// Into the histogram of seconds of that name.
-  void observe(const std::string& name, const Labels& labels, double seconds);
+  /// Into the histogram of that name.
+  void observe(const std::string& name, const Labels& labels, double value);
+  /// What a step of a running batch tells.
+  void stepped(const serve::StepMessage& step, const std::string& compute);
   /// What a job that has ended tells.
   void job_ended(const serve::JobView& view);
   /// Everything, with the gauges of this moment.
   [[nodiscard]] std::string scrape(const Service& service) const;
 
  private:
+  [[nodiscard]] std::string memory(const serve::WorkerStatus& status) const;
   struct Histogram {
     std::vector<std::uint64_t> buckets;
     std::uint64_t count = 0;
@@ -34,6 +38,7 @@ class Metrics {
   mutable std::mutex mutex_;
   std::map<std::string, std::map<std::string, double>> counters_;
   std::map<std::string, std::map<std::string, Histogram>> histograms_;
+  std::map<std::string, serve::StepMessage> latest_;  // by model
 };
 
 /// GET /metrics.

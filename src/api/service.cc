@@ -150,6 +150,7 @@ RequestError error_of(const serve::JobView& view) {
     }
     return {409, "cancelled", "the job was cancelled"};
   }
+  if (view.impossible) return {422, "impossible_memory", view.error};
   switch (view.error_code) {
     case Code::kInvalidArgument:
       return {400, "invalid_value", view.error};

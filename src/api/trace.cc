@@ -46,7 +46,8 @@ std::string continue_trace(std::string_view header) {
             : format("%016llx%016llx", static_cast<unsigned long long>(fresh_id()),
                      static_cast<unsigned long long>(fresh_id()));
   // Of the flags version 00 knows "sampled" alone.
-  const bool sampled = known && std::string_view("13579bdf").find(header[54]) != std::string_view::npos;
+  const bool sampled =
+      known && std::string_view("13579bdf").find(header[54]) != std::string_view::npos;
   return format("00-%s-%016llx-%s", trace.c_str(), static_cast<unsigned long long>(fresh_id()),
                 sampled ? "01" : "00");
 }

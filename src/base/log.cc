@@ -14,7 +14,7 @@
 namespace octet {
 namespace {
 
-constexpr std::size_t kWaiting = 4096;    // lines
+constexpr std::size_t kWaiting = 4096;  // lines
 constexpr std::size_t kValueBytes = 1024;
 constexpr int kLastWordsMs = 1000;
 
@@ -34,7 +34,8 @@ const char* name_of(LogLevel level) {
 
 /// Valid in JSON and harmless on a terminal, whatever the bytes are: all of it ASCII, in quotes.
 std::string quoted(const std::string& text) {
-  const nlohmann::json value = text.size() <= kValueBytes ? text : text.substr(0, kValueBytes) + "...";
+  const nlohmann::json value =
+      text.size() <= kValueBytes ? text : text.substr(0, kValueBytes) + "...";
   return value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 

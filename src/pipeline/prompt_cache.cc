@@ -12,6 +12,7 @@ std::size_t PromptCache::Entry::bytes() const {
 
 const PromptValues* PromptCache::find(const PromptKey& key) {
   const auto place = places_.find(key);
+  ++(place == places_.end() ? misses_ : hits_);
   if (place == places_.end()) return nullptr;
   entries_.splice(entries_.begin(), entries_, place->second);
   return &entries_.front().values;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <map>
 #include <string>
@@ -39,6 +40,9 @@ class PromptCache {
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   [[nodiscard]] std::size_t size() const { return places_.size(); }
+  /// How often find() has found something, and how often not.
+  [[nodiscard]] std::uint64_t hits() const { return hits_; }
+  [[nodiscard]] std::uint64_t misses() const { return misses_; }
 
  private:
   struct Entry {
@@ -50,6 +54,7 @@ class PromptCache {
 
   std::size_t capacity_;
   std::size_t bytes_ = 0;
+  std::uint64_t hits_ = 0, misses_ = 0;
   std::list<Entry> entries_;  // the latest used first
   std::map<PromptKey, std::list<Entry>::iterator> places_;
 };

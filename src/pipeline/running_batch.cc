@@ -98,7 +98,11 @@ void RunningBatch::ask_preview(Id id) {
 BatchLoad RunningBatch::load() const {
   return {.waiting = count(State::kWaiting),
           .running = count(State::kText) + count(State::kDenoise),
-          .decoding = count(State::kDecode)};
+          .decoding = count(State::kDecode),
+          .activation_bytes = held(),
+          .prompt_bytes = cache_.bytes(),
+          .prompt_hits = cache_.hits(),
+          .prompt_misses = cache_.misses()};
 }
 
 RunningBatch::Job* RunningBatch::first(State state) {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <map>
@@ -5,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "base/stopwatch.h"
 #include "image/image.h"
 #include "octet/batch.h"
 #include "octet/error.h"
@@ -58,7 +60,7 @@ class BatchRunner final : public Runner {
       running_[id] = {.job = std::move(job), .batch = batch, .member = member};
     } catch (const Error& error) {
       if (error.code() == Code::kDevice) throw;
-      report.failed({id, error.code(), error.what()});
+      report.failed({id, error.code(), error.what(), error.code() == Code::kOutOfMemory});
     } catch (const std::bad_alloc&) {
       report.failed({id, Code::kOutOfMemory, "not enough memory for this picture"});
     }
@@ -69,7 +71,11 @@ class BatchRunner final : public Runner {
       if (report.cancelled(id)) member.batch->cancel(member.member);
     }
     for (LoadedEngine& e : engines_) {
-      if (!e.batch->idle()) e.batch->step();
+      if (e.batch->idle()) continue;
+      denoised_.clear();
+      const Stopwatch watch;
+      e.batch->step();
+      report_step(e, watch.seconds(), report);
     }
   }
 
@@ -80,6 +86,37 @@ class BatchRunner final : public Runner {
     Batch::Id member = 0;
     Clock::time_point last_preview{};
   };
+
+  /// What a request had of the present step.
+  struct Denoised {
+    int steps = 0, pictures = 0, width = 0, height = 0;
+  };
+
+  void note_step(JobId id, const Progress& progress) {
+    if (progress.stage != Stage::kDenoise) return;
+    const GenerateRequest& request = running_.at(id).job.request;
+    Denoised& of = denoised_[id];
+    of = {of.steps + 1, request.batch, request.width.value_or(0), request.height.value_or(0)};
+  }
+
+  /// A device may report several steps at once: their mean.
+  void report_step(const LoadedEngine& e, double seconds, Report& report) const {
+    const BatchLoad load = e.batch->load();
+    StepMessage message{.model = e.name,
+                        .activation_bytes = load.activation_bytes,
+                        .prompt_bytes = load.prompt_bytes,
+                        .prompt_hits = load.prompt_hits,
+                        .prompt_misses = load.prompt_misses};
+    int steps = 1;
+    for (const auto& [id, of] : denoised_) {
+      steps = std::max(steps, of.steps);
+      message.pictures += of.pictures;
+      message.width = of.width != 0 ? of.width : e.engine->model().defaults.width;
+      message.height = of.height != 0 ? of.height : e.engine->model().defaults.height;
+    }
+    message.seconds = seconds / steps;
+    report.stepped(message);
+  }
 
   Batch* batch_of(const std::string& model) {
     for (LoadedEngine& e : engines_) {
@@ -92,6 +129,7 @@ class BatchRunner final : public Runner {
     BatchHooks hooks;
     hooks.progress = [this, id, &report](const Progress& p) {
       report.progress({id, p.stage, p.step, p.steps});
+      note_step(id, p);
       ask_preview(running_.at(id));
       return !report.cancelled(id);
     };
@@ -126,6 +164,7 @@ class BatchRunner final : public Runner {
   const int slots_;
   std::vector<LoadedEngine> engines_;
   std::map<JobId, Member> running_;
+  std::map<JobId, Denoised> denoised_;  // in the present step
 };
 
 }  // namespace

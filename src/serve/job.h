@@ -65,6 +65,7 @@ struct JobView {
   std::optional<CancelCause> cancel_cause;  // set as soon as somebody asked
   Code error_code = Code::kInternal;        // of a failed one
   std::string error;                        // of a failed one
+  bool impossible = false;                  // it failed because it cannot fit into the memory
   DoneMessage done;                         // of one that is done
   std::vector<JobPicture> pictures;
   int previews = 0;                                       // how many there have been

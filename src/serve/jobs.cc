@@ -76,6 +76,20 @@ void Jobs::on_accept(std::function<void(const JobSpec&, const std::string&)> lis
   on_accept_ = std::move(listener);
 }
 
+void Jobs::on_step(std::function<void(const StepMessage&)> listener) {
+  const std::lock_guard lock(mutex_);
+  on_step_ = std::move(listener);
+}
+
+void Jobs::receive(const StepMessage& message) {
+  std::function<void(const StepMessage&)> listener;
+  {
+    const std::lock_guard lock(mutex_);
+    listener = on_step_;
+  }
+  if (listener) listener(message);
+}
+
 void Jobs::on_end(JobListener listener) {
   const std::lock_guard lock(mutex_);
   on_end_ = std::move(listener);
@@ -364,6 +378,7 @@ void Jobs::receive(const FailedMessage& message) {
     if (!job) return;
     job->view.error_code = message.code;
     job->view.error = message.message;
+    job->view.impossible = message.impossible;
     const bool cancelled = message.code == Code::kCancelled && job->view.cancel_cause;
     end(*job, cancelled ? JobState::kCancelled : JobState::kFailed, notes);
     busy_since_ = Clock::now();

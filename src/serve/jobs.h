@@ -42,6 +42,8 @@ class Jobs {
   void on_work(std::function<void()> wake);
   /// Told about every job before it can begin, under the lock: it must not come back here.
   void on_accept(std::function<void(const JobSpec&, const std::string& token)> listener);
+  /// Told about every step of a running batch.
+  void on_step(std::function<void(const StepMessage&)> listener);
   /// Told about every job that has ended; before its listeners are.
   void on_end(JobListener listener);
 
@@ -75,6 +77,7 @@ class Jobs {
   void receive(PictureMessage message);
   void receive(const DoneMessage& message);
   void receive(const FailedMessage& message);
+  void receive(const StepMessage& message);
   /// The worker is gone: its jobs go back to the head of the queue or, after the last attempt,
   /// fail.
   void worker_lost(const std::string& cause);
@@ -127,6 +130,7 @@ class Jobs {
   Clock::time_point busy_since_{};
   std::function<void()> wake_;
   std::function<void(const JobSpec&, const std::string&)> on_accept_;
+  std::function<void(const StepMessage&)> on_step_;
   JobListener on_end_;
   JobId next_id_ = 1;
   std::uint64_t next_watcher_ = 1, next_revision_ = 1;

@@ -85,7 +85,12 @@ void fields(Archive& a, DoneMessage& v) {
 }
 template <class Archive>
 void fields(Archive& a, FailedMessage& v) {
-  a(v.id, v.code, v.message);
+  a(v.id, v.code, v.message, v.impossible);
+}
+template <class Archive>
+void fields(Archive& a, StepMessage& v) {
+  a(v.model, v.width, v.height, v.pictures, v.seconds, v.activation_bytes, v.prompt_bytes,
+    v.prompt_hits, v.prompt_misses);
 }
 
 namespace {

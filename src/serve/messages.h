@@ -77,6 +77,16 @@ struct ProgressMessage {
   int step = 0, steps = 0;
 };
 
+/// What one step of a model's running batch was.
+struct StepMessage {
+  std::string model;
+  int width = 0, height = 0;  // of the pictures that were denoised
+  int pictures = 0;           // how many; 0: others were decoded only
+  double seconds = 0;         // of a denoising step, with what was done beside it
+  std::uint64_t activation_bytes = 0, prompt_bytes = 0;  // as in BatchLoad
+  std::uint64_t prompt_hits = 0, prompt_misses = 0;      // since the worker began
+};
+
 /// How the first picture is going to look.
 struct PreviewMessage {
   JobId id = 0;
@@ -105,11 +115,12 @@ struct FailedMessage {
   JobId id = 0;
   Code code = Code::kInternal;
   std::string message;
+  bool impossible = false;  // the planner found that it would not fit even alone: nothing was done
 };
 
 using ToWorker = std::variant<JobMessage, CancelMessage, ShutdownMessage>;
 using ToFront = std::variant<ReadyMessage, UnusableMessage, ProgressMessage, PreviewMessage,
-                             PictureMessage, DoneMessage, FailedMessage>;
+                             PictureMessage, DoneMessage, FailedMessage, StepMessage>;
 
 /// Kind and fields of a message; the decoders throw Error(kInternal) for anything else.
 [[nodiscard]] std::vector<std::byte> encode_message(const ToWorker& message);

@@ -28,6 +28,7 @@ class Report {
   virtual void progress(const ProgressMessage& message) = 0;
   virtual void preview(const PreviewMessage& message) = 0;
   virtual void failed(const FailedMessage& message) = 0;
+  virtual void stepped(const StepMessage& message) = 0;
   /// The job is drawn; its pictures are encoded and sent while the next job begins.
   virtual void drawn(const JobMessage& job, GenerateResult result) = 0;
 };

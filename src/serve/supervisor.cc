@@ -188,6 +188,8 @@ void Supervisor::receive(ToFront message) {
     jobs_.receive(*done);
   } else if (const auto* failed = std::get_if<FailedMessage>(&message)) {
     jobs_.receive(*failed);
+  } else if (const auto* step = std::get_if<StepMessage>(&message)) {
+    jobs_.receive(*step);
   }
 }
 

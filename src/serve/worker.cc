@@ -41,6 +41,9 @@ class WorkerReport final : public Report {
     inbox_.forget(message.id);
     channel_.send(encode_message(ToFront(message)));
   }
+  void stepped(const StepMessage& message) override {
+    channel_.send(encode_message(ToFront(message)));
+  }
   void drawn(const JobMessage& job, GenerateResult result) override {
     inbox_.forget(job.id);
     finisher_.finish(job, std::move(result));

@@ -14,8 +14,8 @@ namespace octet {
 namespace {
 
 TEST(Log, IsTextOrJson) {
-  const LogFields fields = {{"a", "x"}, {"b", "two words"}, {"c", std::int64_t{-3}},
-                            {"d", 0.25}, {"e", true},       {"f", ""}};
+  const LogFields fields = {{"a", "x"},  {"b", "two words"}, {"c", std::int64_t{-3}},
+                            {"d", 0.25}, {"e", true},        {"f", ""}};
   EXPECT_EQ(log_line(LogFormat::kText, LogLevel::kInfo, "job ended", fields, 0),
             "octet: job ended a=x b=\"two words\" c=-3 d=0.25 e=true f=\"\"");
   EXPECT_EQ(log_line(LogFormat::kText, LogLevel::kError, "e", {}, 0), "octet: error: e");

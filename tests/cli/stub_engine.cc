@@ -5,7 +5,7 @@
 // memory, "broken" throws what is no octet::Error, "wordy" warns, "other" works and has another
 // digest and differs from every lock; reading "slow" takes 20 s in 10 ms pieces. Pictures depend on
 // seed, size and settings like those of a real engine. Some prompts mean trouble: "crash" aborts,
-// "lose the device" and "too large" throw.
+// "lose the device", "not finite" and "too large" throw, "never fits" is refused before it begins.
 
 #include <chrono>
 #include <cstdlib>
@@ -158,6 +158,10 @@ GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHo
   const std::string& name = impl_->info.name;
   if (request.prompt == "crash") std::abort();
   if (request.prompt == "lose the device") throw Error(Code::kDevice, "the device is gone");
+  if (request.prompt == "not finite") {
+    throw Error(Code::kUnsupported,
+                "denoising, step 3, block: expected finite values, found NaN or infinity");
+  }
   if (request.prompt == "too large") throw Error(Code::kOutOfMemory, "memory: 9 MiB are missing");
   const auto pause = std::chrono::milliseconds(name == "slow" ? 50 : name == "stuck" ? 20000 : 0);
   if (name == "stuck") std::cerr << "now drawing" << std::endl;
@@ -192,6 +196,10 @@ class StubBatch final : public Batch {
  public:
   explicit StubBatch(Engine& engine) : engine_(engine) {}
   Id join(GenerateRequest request, BatchHooks hooks) override {
+    if (request.prompt == "never fits") {
+      throw Error(Code::kOutOfMemory,
+                  "memory: this request needs 9000 MiB of activations, there are 10 MiB");
+    }
     waiting_.emplace_back(std::move(request), std::move(hooks));
     return waiting_.size();
   }
@@ -217,7 +225,9 @@ class StubBatch final : public Batch {
   void cancel(Id) override {}
   void ask_preview(Id) override { asked_ = true; }
   [[nodiscard]] bool idle() const override { return waiting_.empty(); }
-  [[nodiscard]] BatchLoad load() const override { return {}; }
+  [[nodiscard]] BatchLoad load() const override {
+    return {.activation_bytes = 1000, .prompt_bytes = 10, .prompt_hits = 2, .prompt_misses = 5};
+  }
 
  private:
   Engine& engine_;

@@ -149,6 +149,16 @@ TEST(Generation, MemoryThatIsMissingIs503) {
   EXPECT_EQ(Json::parse(answer.body)["error"]["code"], "out_of_memory");
 }
 
+TEST(Generation, WhatFitsIntoNoMemoryIs422WithTheNumbers) {
+  const ServerProcess server;
+  const HttpAnswer answer = server.draw(R"({"prompt":"never fits"})");
+  EXPECT_EQ(answer.status, 422);
+  EXPECT_EQ(answer.body,
+            R"({"error":{"message":"memory: this request needs 9000 MiB of activations, there are )"
+            R"(10 MiB","type":"invalid_request_error","param":null,"code":"impossible_memory"}})");
+  EXPECT_EQ(answer.header("Retry-After"), "") << "another time would not help";
+}
+
 TEST(Generation, TimesOfTheStagesAreInTheHead) {
   const std::string times = server().draw(R"({"prompt":"a"})").header("Server-Timing");
   for (const char* stage : {"queue;dur=", "text;dur=", "denoise;dur=", "vae;dur=", "encode;dur="}) {

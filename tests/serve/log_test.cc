@@ -25,10 +25,11 @@ TEST(Trace, GoesOnOrBegins) {
   EXPECT_TRUE(api::is_traceparent("01-" + kParent.substr(3) + "-later")) << "a later version";
   const std::string zeros(32, '0');
   for (const std::string& wrong : std::vector<std::string>{
-        std::string(), kParent.substr(1), kParent + "-x", kParent + " ", "ff" + kParent.substr(2),
-        "01" + kParent.substr(2) + "x", "00-" + zeros + kParent.substr(35),
-        kParent.substr(0, 36) + "0000000000000000-01", "00_" + kParent.substr(3),
-        "00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", kParent.substr(0, 53) + "0g"}) {
+           std::string(), kParent.substr(1), kParent + "-x", kParent + " ",
+           "ff" + kParent.substr(2), "01" + kParent.substr(2) + "x",
+           "00-" + zeros + kParent.substr(35), kParent.substr(0, 36) + "0000000000000000-01",
+           "00_" + kParent.substr(3), "00-4BF92F3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+           kParent.substr(0, 53) + "0g"}) {
     EXPECT_FALSE(api::is_traceparent(wrong)) << wrong;
     const std::string begun = api::continue_trace(wrong);
     EXPECT_TRUE(api::is_traceparent(begun)) << begun;

@@ -50,7 +50,8 @@ TEST(Messages, EveryKindArrivesAsItself) {
       PreviewMessage{1, 2, 3, {std::byte{9}}},
       PictureMessage{.id = 1, .index = 2, .seed = 3, .bytes = {std::byte{4}}},
       DoneMessage{.id = 1, .used = {.steps = 5}, .warnings = {"a", ""}},
-      FailedMessage{1, Code::kCancelled, "x"}};
+      FailedMessage{1, Code::kCancelled, "x", true},
+      StepMessage{.model = "m", .pictures = 2, .seconds = 0.5, .prompt_misses = 7}};
   for (std::size_t i = 0; i < all.size(); ++i) {
     const auto bytes = encode_message(all[i]);
     const ToFront back = decode_to_front(bytes);

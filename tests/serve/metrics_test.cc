@@ -30,6 +30,17 @@ TEST(Metrics, CountWhatHappened) {
            {"sd_requests_total{route=\"refused\",code=\"404\"}", 1},
            {"sd_images_total{model=\"emoji\"}", 3},
            {"sd_oom_total", 1},
+           {"sd_nan_total{stage=\"denoising\"}", 0},
+           {"sd_queue_wait_seconds_count", 2},
+           {"sd_step_seconds_count{model=\"emoji\",shape=\"64x64\",dtype=\"w8a16\"}", 1},
+           {"sd_batch_size_sum{model=\"emoji\"}", 3},
+           {"sd_batch_size_bucket{model=\"emoji\",le=\"2\"}", 0},
+           {"sd_batch_size_bucket{model=\"emoji\",le=\"3\"}", 1},
+           {"sd_prompt_cache_hits_total{model=\"emoji\"}", 2},
+           {"sd_prompt_cache_misses_total{model=\"emoji\"}", 5},
+           {"sd_vram_bytes{model=\"emoji\",pool=\"weights\"}", 4 << 20},
+           {"sd_vram_bytes{model=\"emoji\",pool=\"activations\"}", 1000},
+           {"sd_vram_plan_bytes{model=\"emoji\"}", (4 << 20) + 1000 + 10},
            {"sd_queue_depth{class=\"normal\"}", 0},
            {"sd_jobs_running", 0},
            {"sd_jobs_accepted_total", 2},
@@ -42,6 +53,32 @@ TEST(Metrics, CountWhatHappened) {
             1}}) {
     EXPECT_EQ(value_of(answer.body, series), expected) << series << "\n" << answer.body;
   }
+  for (const char* process : {"front", "worker"}) {
+    const std::string series =
+        std::string("sd_process_resident_bytes{process=\"") + process + "\"}";
+    EXPECT_GT(value_of(answer.body, series), 1e5);
+  }
+}
+
+TEST(Metrics, NumbersThatAreNotFiniteAreCountedByStage) {
+  const ServerProcess server;
+  EXPECT_EQ(server.draw(R"({"prompt":"not finite"})").status, 422);
+  EXPECT_EQ(value_of(server.get("/metrics").body, "sd_nan_total{stage=\"denoising\"}"), 1);
+}
+
+TEST(Metrics, CountersGoOnWhenAWorkerBeginsAnew) {
+  api::Metrics metrics;
+  for (const std::uint64_t hits : {3, 5, 1, 2}) {
+    metrics.stepped({.model = "m", .prompt_hits = hits}, "f32");
+  }
+  serve::Jobs jobs({});
+  Log log(LogFormat::kText, LogLevel::kError, STDERR_FILENO);
+  api::Journal journal(log, false);
+  const api::Service service{
+      .jobs = jobs, .status = [] { return serve::WorkerStatus(); }, .journal = journal};
+  const std::string text = metrics.scrape(service);
+  EXPECT_EQ(value_of(text, "sd_prompt_cache_hits_total{model=\"m\"}"), 7) << "5, then 2 more";
+  EXPECT_EQ(value_of(text, "sd_batch_size_count{model=\"m\"}"), -1) << "nothing was denoised";
 }
 
 TEST(Metrics, BucketsAreCumulativeAndLabelsEscaped) {
