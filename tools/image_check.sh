@@ -26,12 +26,12 @@ grep -q '"User":"10001:10001"' <(tr -d ' \n' <"$work/config") || fail "the image
 mkdir -p "$root/proc"
 mount -t proc proc "$root/proc"
 inside() {
-  env -i PATH=/usr/bin OCTET_CACHE=/var/cache/octet chroot --userspec=10001:10001 "$root" /usr/bin/octet "$@"
+  env -i PATH=/usr/sbin:/usr/bin OCTET_CACHE=/var/cache/octet chroot --userspec=10001:10001 "$root" /usr/bin/octet "$@"
 }
 inside generate "a red apple on a blue background" --seed 1 --quiet -o /tmp/a.png
 [ "$(head -c 8 "$root/tmp/a.png" | od -An -tx1)" = " 89 50 4e 47 0d 0a 1a 0a" ] || fail "no PNG"
 inside key add check --keys /var/lib/octet/octet.keys >/dev/null
-env -i PATH=/usr/bin OCTET_CACHE=/var/cache/octet chroot --userspec=10001:10001 "$root" /usr/bin/octet \
+env -i PATH=/usr/sbin:/usr/bin OCTET_CACHE=/var/cache/octet chroot --userspec=10001:10001 "$root" /usr/bin/octet \
   serve --listen 0.0.0.0:18431 --keys /var/lib/octet/octet.keys >"$work/log" 2>&1 &
 server=$!
 for attempt in $(seq 60); do
