@@ -13,6 +13,7 @@
 #include <unordered_set>
 
 #include "backend/device_clock.h"
+#include "backend/device_scratch.h"
 #include "backend/ops.h"
 #include "tensor/arena.h"
 
@@ -66,6 +67,9 @@ class Backend : public Ops {
   virtual void begin_component(const std::string& name) { static_cast<void>(name); }
   /// Before loading, once. A device without memory of its own keeps everything.
   virtual void place_weights(const WeightPlaces& places) { static_cast<void>(places); }
+  /// Before a run: takes what its ops will keep beside their operands, so that a run that has begun
+  /// does not end for want of it. Error(kOutOfMemory).
+  virtual void reserve(const DeviceScratch& scratch) { static_cast<void>(scratch); }
   /// Memory of a table that is read by rows.
   [[nodiscard]] virtual Buffer allocate_table(std::size_t bytes) { return allocate(bytes); }
   /// Whether prepare and upload_deferred take bytes that are not read yet; else they are in `data`.

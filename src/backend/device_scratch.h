@@ -2,11 +2,11 @@
 // 16-bit numbers, attention scores. A buffer per purpose grows to the largest request.
 //
 // The backend takes kScoreBytes from here; the sums are for the planner, which runs without a
-// device, and are upper bounds: the backend does without a pass wherever a product can do its work.
+// device, and for Backend::reserve. They are upper bounds: the backend does without a pass wherever
+// a product can do its work.
 // Thread-safety: none. Errors: none.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 
 #include "backend/ops.h"
@@ -17,24 +17,21 @@ namespace octet {
 inline constexpr std::size_t kScoreBytes = std::size_t{96} << 20;
 inline constexpr std::size_t kBytesPerScore = 6;  // in FP32, and what softmax makes of it in BF16
 
-class DeviceScratch {
- public:
+struct DeviceScratch {
+  std::size_t product = 0;    // before another pass
+  std::size_t residual = 0;   // timed products whose output is their own addend
+  std::size_t weight = 0;     // FP8 as BF16
+  std::size_t attention = 0;  // before it is quantised,
+  std::size_t rest = 0;       // and its second result
+  std::size_t scores = 0;
+  std::size_t statistics = 0;
+
   void note(const LinearArgs& a);
   void note(const AttentionArgs& a);
   void note(const GroupNormArgs& a);
   [[nodiscard]] std::size_t total() const {
-    return product_ + residual_ + weight_ + attention_ + scores_ + statistics_;
+    return product + residual + weight + attention + rest + scores + statistics;
   }
-
- private:
-  static void grow(std::size_t& most, std::size_t bytes) { most = std::max(most, bytes); }
-
-  std::size_t product_ = 0;    // before another pass
-  std::size_t residual_ = 0;   // timed products whose output is their own addend
-  std::size_t weight_ = 0;     // FP8 as BF16
-  std::size_t attention_ = 0;  // before it is quantised
-  std::size_t scores_ = 0;
-  std::size_t statistics_ = 0;
 };
 
 }  // namespace octet

@@ -85,6 +85,7 @@ struct Engine::Impl {
     require_room(planned + (device.kind == "cuda" ? scratch.total() : 0),
                  larger ? device.memory : 0);
     if (larger) arena.emplace(backend->allocate(planned));
+    backend->reserve(scratch);
     arena->reset_peak();
     return {*backend, *arena};
   }

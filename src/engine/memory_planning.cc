@@ -143,7 +143,7 @@ EnginePlan plan_memory(const EngineOptions& options, Backend& backend) {
   demand.free = device.memory;
   demand.limit = limit;
   demand.host_free = available_memory();
-  MemoryPlan plan = plan_residency(demand, own_memory ? asked : Offload::kNone);
+  const MemoryPlan plan = plan_residency(demand, own_memory ? asked : Offload::kNone);
   const std::size_t request = demand.activations + (own_memory ? demand.scratch - kGrowth : 0);
   const std::size_t room = limit == 0 ? 0 : limit - (plan.total - request);
   if (own_memory) backend.place_weights(plan.places);

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "backend/cuda/cuda_ops.h"
 #include "backend/cuda/driver_memory.h"
@@ -136,6 +137,14 @@ void* CudaBackend::scratch(Slot slot, std::size_t bytes) {
     buffer = allocate(bytes);
   }
   return buffer.data();
+}
+
+void CudaBackend::reserve(const DeviceScratch& s) {
+  const std::pair<Slot, std::size_t> wanted[] = {
+      {Slot::kProduct, s.product},     {Slot::kTiming, s.residual},      {Slot::kWeight, s.weight},
+      {Slot::kAttention, s.attention}, {Slot::kAttentionRest, s.rest},   {Slot::kScores, s.scores},
+      {Slot::kNorm, s.statistics},     {Slot::kFinite, sizeof(unsigned)}};
+  for (const auto& [slot, bytes] : wanted) (void)scratch(slot, bytes);
 }
 
 Tensor CudaBackend::scratch_like(Slot slot, DType dtype, const Tensor& t) {

@@ -57,6 +57,7 @@ class CudaBackend final : public Backend {
   void begin_component(const std::string& name) override { component_ = name; }
   void place_weights(const WeightPlaces& places) override;
   [[nodiscard]] Buffer allocate_table(std::size_t bytes) override;
+  void reserve(const DeviceScratch& scratch) override;
   void synchronize() override;
   [[nodiscard]] std::unique_ptr<DeviceClock> make_clock() override;
   void repeat(std::unique_ptr<Recording>& recording, const std::function<void()>& ops) override;
