@@ -6,6 +6,8 @@ if(NOT OCTET_NVCC)
                       "none; install the CUDA toolkit, or configure without OCTET_CUDA")
 endif()
 set(CMAKE_CUDA_COMPILER ${OCTET_NVCC})
+# GPUs that the program has machine code for, as CMake names them; the preset cuda-release has more.
+set(OCTET_CUDA_ARCHITECTURES 90a-real CACHE STRING "GPUs to compile for, e.g. 80-real;90a-real;100")
 set(CMAKE_CUDA_ARCHITECTURES 90a-real)
 enable_language(CUDA)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 13.0)

@@ -26,7 +26,7 @@ int to_int(std::int64_t n) { return static_cast<int>(n); }
 }  // namespace
 
 bool CudaBackend::tiled_conv(const Conv2dArgs& a, const PackedCudaWeight& w) {
-  if (!tiles_fit(a, w)) return false;
+  if (properties_.major != 9 || !tiles_fit(a, w)) return false;  // Hopper's instructions
   const void* codes = w.codes;
   if (a.upsample) {
     if (w.folded.size() == 0) {

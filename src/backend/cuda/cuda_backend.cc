@@ -7,6 +7,7 @@
 #include "backend/cuda/cuda_ops.h"
 #include "backend/cuda/driver_memory.h"
 #include "backend/cuda/event_clock.h"
+#include "backend/cuda/machine_code.h"
 #include "backend/cuda/no_device.h"
 #include "backend/cuda/status.h"
 #include "base/check.h"
@@ -15,7 +16,17 @@ namespace octet {
 namespace cuda {
 namespace {
 
-constexpr int kMajor = 9, kMinor = 0;  // the kernels are compiled for sm_90a alone
+// What fp8 is made of: codes on both sides with a scale per row. Having FP8 units is not enough,
+// the library must have it for them.
+constexpr MatmulShape kFp8Product = {.m = 256,
+                                     .n = 256,
+                                     .k = 256,
+                                     .x_stride = 256,
+                                     .dst_stride = 256,
+                                     .x = DType::kF8E4M3,
+                                     .w = DType::kF8E4M3,
+                                     .dst = DType::kBF16,
+                                     .scales = ScaleMode::kVectors};
 
 [[noreturn]] void no_device(int device, cudaError_t status) {
   (void)cudaGetLastError();
@@ -39,19 +50,12 @@ int checked_device(int device) {
 
 }  // namespace
 
-void require_hopper(const char* gpu, int major, int minor) {
-  if (major == kMajor && minor == kMinor) return;
-  throw Error(Code::kDevice,
-              format("device: %s: expected a GPU of compute capability %d.%d (Hopper), for which "
-                     "this program has kernels, found %d.%d; use --device cpu",
-                     gpu, kMajor, kMinor, major, minor));
-}
-
 CudaBackend::CudaBackend(const CudaOptions& options)
     : device_(checked_device(options.device)), poison_ring_(options.poison_places) {
   const DeviceMemory before = driver_memory(device_);
   check(cudaGetDeviceProperties(&properties_, device_), "cudaGetDeviceProperties");
-  require_hopper(properties_.name, properties_.major, properties_.minor);
+  require_machine_code(OCTET_CUDA_ARCHITECTURES, properties_.name,
+                       {.major = properties_.major, .minor = properties_.minor});
   select_device();
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "creating a CUDA stream");
   try {
@@ -60,6 +64,7 @@ CudaBackend::CudaBackend(const CudaOptions& options)
     }
     workspace_ = allocate(Matmul::kWorkspaceBytes);
     matmul_ = std::make_unique<Matmul>(workspace_.data(), properties_.name);
+    native_fp8_ = matmul_->supports(kFp8Product);
     uploader_ = std::make_unique<Uploader>(stream_);
     const DeviceMemory after = driver_memory(device_);
     overhead_ = after.used > before.used ? after.used - before.used : 0;
@@ -89,7 +94,7 @@ DeviceInfo CudaBackend::info() const {
   check(cudaMemGetInfo(&info.memory, &total), "cudaMemGetInfo");
   info.overhead = overhead_ != 0 ? overhead_ : total - info.memory;
   info.native_bf16 = true;
-  info.native_fp8 = true;
+  info.native_fp8 = native_fp8_;
   return info;
 }
 

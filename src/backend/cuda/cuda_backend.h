@@ -30,14 +30,6 @@ struct CudaOptions {
   bool poison_places = false;  // tests: NaN in a streamed weight's place before it is filled
 };
 
-namespace cuda {
-
-/// Error(kDevice), naming `gpu` and its compute capability, where this program has no kernels for
-/// it.
-void require_hopper(const char* gpu, int major, int minor);
-
-}  // namespace cuda
-
 [[nodiscard]] std::unique_ptr<Backend> make_cuda_backend(const CudaOptions& options = {});
 /// Host memory that the device reads and writes directly; for tests and for fast uploads.
 [[nodiscard]] Buffer allocate_pinned(std::size_t size);

@@ -113,6 +113,7 @@ class CudaBackend final : public Backend {
 
   int device_ = 0;
   bool poison_ring_ = false;
+  bool native_fp8_ = false;
   std::size_t overhead_ = 0;  // 0: the driver did not say
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
