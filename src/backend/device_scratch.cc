@@ -44,4 +44,14 @@ void DeviceScratch::note(const GroupNormArgs& a) {
        static_cast<std::size_t>(a.x.dim(0) * a.x.dim(3) * (1 + pieces)) * 2 * sizeof(float));
 }
 
+void DeviceScratch::include(const DeviceScratch& other) {
+  grow(product, other.product);
+  grow(residual, other.residual);
+  grow(weight, other.weight);
+  grow(attention, other.attention);
+  grow(rest, other.rest);
+  grow(scores, other.scores);
+  grow(statistics, other.statistics);
+}
+
 }  // namespace octet

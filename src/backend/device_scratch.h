@@ -29,6 +29,8 @@ struct DeviceScratch {
   void note(const LinearArgs& a);
   void note(const AttentionArgs& a);
   void note(const GroupNormArgs& a);
+  /// What is enough for both.
+  void include(const DeviceScratch& other);
   [[nodiscard]] std::size_t total() const {
     return product + residual + weight + attention + rest + scores + statistics;
   }

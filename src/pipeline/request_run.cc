@@ -5,6 +5,7 @@
 
 #include "backend/null/null_backend.h"
 #include "backend/ops_checked.h"
+#include "base/format.h"
 #include "pipeline/decoding.h"
 #include "pipeline/finite_check.h"
 #include "pipeline/sampling.h"
@@ -131,8 +132,26 @@ std::vector<Picture> RequestRun::previews(Ctx ctx, const PreviewProjection& proj
   return pictures;
 }
 
-void RequestRun::check(Ctx ctx) const {
-  require_finite(ctx, {start_.latents}, "denoising", [](Ctx) {});
+void RequestRun::check(Ctx ctx) {
+  std::string stage = "denoising";
+  require_finite(ctx, {start_.latents}, stage, [&](Ctx again) { repeat_steps(again, stage); });
+}
+
+void RequestRun::repeat_steps(Ctx ctx, std::string& stage) {
+  begin(ctx);
+  want_estimates(false);
+  std::vector<Track*> all;
+  for (Track& track : tracks_) {
+    track.row = prepared_.row;
+    if (track.x0_previous) ops::fill(ctx, {.dst = track.x0_previous});
+    all.push_back(&track);
+  }
+  Denoiser denoiser(m_.mmdit);
+  for (int step = 1; !tracks_.front().row.done(); ++step) {
+    stage = format("denoising, step %d", step);
+    denoiser.step(ctx, all);
+    (*ctx.observer)("output layer", start_.latents);
+  }
 }
 
 Picture RequestRun::decode(Ctx ctx, std::size_t picture) const {

@@ -53,8 +53,9 @@ class RequestRun {
   void want_estimates(bool wanted);
   /// One preview per picture, of the last step; waits for it.
   [[nodiscard]] std::vector<Picture> previews(Ctx ctx, const PreviewProjection& projection) const;
-  /// Error(kUnsupported) when the latents are not finite.
-  void check(Ctx ctx) const;
+  /// Error(kUnsupported) when the latents are not finite, naming the step and the block: the steps
+  /// are done once more for that, in this object's memory.
+  void check(Ctx ctx);
   [[nodiscard]] Picture decode(Ctx ctx, std::size_t picture) const;
 
   /// What it was given to keep things in; it is over then.
@@ -63,6 +64,7 @@ class RequestRun {
   [[nodiscard]] std::size_t memory() const { return keep_.peak(); }
 
  private:
+  void repeat_steps(Ctx ctx, std::string& stage);
   [[nodiscard]] const char* field(std::size_t prompt) const;
   [[nodiscard]] PromptKey key(std::size_t prompt) const;
 

@@ -4,7 +4,6 @@
 #include <new>
 #include <utility>
 
-#include "backend/device_scratch.h"
 #include "backend/null/null_backend.h"
 #include "base/format.h"
 
@@ -59,7 +58,7 @@ Batch::Id RunningBatch::join(GenerateRequest request, BatchHooks hooks) {
                    models_, *null_);
   Job& job = one.front();
   job.scratch = plan([&](Backend& null) { return plan_alone(models_, null, job.planned); });
-  const std::size_t alone = job.planned.memory() + job.scratch.arena + job.scratch.ops;
+  const std::size_t alone = job.planned.memory() + job.scratch.arena + job.scratch.ops.total();
   std::size_t limit = backend_.info().memory;
   if (limit != 0) limit += held() + spare_bytes();
   if (options_.max_memory != 0) limit = options_.max_memory;
@@ -148,7 +147,7 @@ bool RunningBatch::may_start(const Job& job) const {
 
 void RunningBatch::start(Job& job) {
   reserve_scratch(job);
-  job.run.emplace(job.prepared, models_, backend_, Arena(backend_.allocate(job.planned.memory())));
+  job.run.emplace(job.prepared, models_, backend_, Arena(allocate_keep(job.planned.memory())));
   job.state = State::kText;
 }
 
@@ -159,7 +158,7 @@ RunningBatch::Scratch RunningBatch::plan(
   DeviceScratch ops;
   const auto null = make_null_backend({.stream = stream_, .scratch = &ops});
   const std::size_t arena = run(*null);
-  return {.arena = arena, .ops = backend_.info().kind == "cuda" ? ops.total() : 0};
+  return {.arena = arena, .ops = backend_.info().kind == "cuda" ? ops : DeviceScratch{}};
 }
 
 // Scratch with everyone in flight and so many requests like this one.
@@ -167,7 +166,7 @@ RunningBatch::Scratch RunningBatch::scratch_for(const Job& job, int copies) cons
   Scratch most = job.scratch;
   const auto grow = [&](const Scratch& scratch) {
     most.arena = std::max(most.arena, scratch.arena);
-    most.ops = std::max(most.ops, scratch.ops);
+    most.ops.include(scratch.ops);
   };
   std::vector<Track> tracks;
   const auto add = [&](const Job& one) {
@@ -185,7 +184,7 @@ RunningBatch::Scratch RunningBatch::scratch_for(const Job& job, int copies) cons
 }
 
 std::size_t RunningBatch::held() const {
-  std::size_t bytes = (scratch_ ? scratch_->capacity() : 0) + ops_scratch_;
+  std::size_t bytes = (scratch_ ? scratch_->capacity() : 0) + ops_scratch_.total();
   for (const Job& job : jobs_) bytes += job.in_flight() ? job.planned.memory() : 0;
   return bytes;
 }
@@ -194,9 +193,11 @@ bool RunningBatch::has_room(const Job& job, int copies, const Scratch& scratch) 
   const auto beyond = [](std::size_t need, std::size_t have) {
     return need > have ? need - have : 0;
   };
+  DeviceScratch both = ops_scratch_;
+  both.include(scratch.ops);
   const std::size_t more = job.planned.memory() * static_cast<std::size_t>(copies) +
                            beyond(scratch.arena, scratch_ ? scratch_->capacity() : 0) +
-                           beyond(scratch.ops, ops_scratch_);
+                           beyond(both.total(), ops_scratch_.total());
   if (options_.max_memory != 0 && held() + more > options_.max_memory) return false;
   const std::size_t free = backend_.info().memory;
   return free == 0 || more <= free + spare_bytes();
@@ -232,7 +233,7 @@ void RunningBatch::reserve_scratch(const Job& job) {
     for (int copies = (options_.max_pictures - running) / job.pictures(); copies > 1; --copies) {
       const Scratch more = scratch_for(job, copies);
       if (!has_room(job, copies, more)) continue;
-      scratch.arena = more.arena;
+      scratch = more;
       break;
     }
     scratch_.reset();
@@ -244,7 +245,9 @@ void RunningBatch::reserve_scratch(const Job& job) {
       throw;
     }
   }
-  ops_scratch_ = std::max(ops_scratch_, scratch.ops);
+  scratch.ops.include(ops_scratch_);
+  backend_.reserve(scratch.ops);
+  ops_scratch_ = scratch.ops;
 }
 
 // There is none when it could neither grow nor be had again as it was.

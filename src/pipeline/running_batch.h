@@ -19,6 +19,7 @@
 #include <optional>
 #include <vector>
 
+#include "backend/device_scratch.h"
 #include "base/stopwatch.h"
 #include "octet/batch.h"
 #include "pipeline/request_run.h"
@@ -47,9 +48,10 @@ class RunningBatch final : public Batch {
     bool operator==(const Shape&) const = default;
   };
 
-  /// Bytes while something is computed: in the arena, and what a device's ops keep besides.
+  /// Memory while something is computed: bytes of the arena, and what a device's ops keep besides.
   struct Scratch {
-    std::size_t arena = 0, ops = 0;
+    std::size_t arena = 0;
+    DeviceScratch ops;
   };
 
   struct Job {
@@ -124,7 +126,7 @@ class RunningBatch final : public Batch {
   Denoiser denoiser_;
   std::optional<PreviewProjection> projection_;  // since the first preview
   std::optional<Arena> scratch_;
-  std::size_t ops_scratch_ = 0;  // planned so far; the backend never gives it back
+  DeviceScratch ops_scratch_;    // reserved so far; the backend never gives it back
   std::vector<Buffer> spares_;   // of requests that are over: allocating makes a device wait
   std::list<Job> jobs_;          // in order of their arrival
   std::deque<Unit> units_;       // not reported yet

@@ -420,6 +420,30 @@ TEST(BatchMemory, StepsWithSkippedBlocksArePlanned) {
   EXPECT_LE(scratch.peak(), planned);
 }
 
+// A device's ops find their memory there, whoever joins, and it does not move while there is room.
+TEST(BatchMemory, WhatOpsKeepIsReservedBeforeTheyRun) {
+  test::RecordingBackend device({.stream = DType::kBF16, .fp8_inputs = true});
+  device.kind = "cuda";
+  const Models models = test::tiny_pipeline(device, {.fp8 = true, .compute = Compute::kFP8});
+  RunningBatch batch(device, models, DType::kBF16, {.max_pictures = 4});
+  std::list<Guest> guests(6, Guest{.request = {.prompt = "x", .steps = 4, .guidance = 3.0f}});
+  std::size_t first = 0;
+  for (Guest& guest : guests) {
+    guest.join(batch);
+    batch.step();
+    if (first == 0) first = device.reserved.total();
+  }
+  while (batch.step()) {
+  }
+  EXPECT_GT(device.needed.product, 0u);
+  EXPECT_GT(device.needed.statistics, 0u);
+  DeviceScratch both = device.needed;
+  both.include(device.reserved);
+  EXPECT_EQ(both.total(), device.reserved.total()) << "an op took more than was reserved";
+  EXPECT_EQ(device.reserved.total(), first);
+  EXPECT_GE(device.reservations, 6);
+}
+
 // The CPU's arenas are exactly as large as planned: one byte less would be an error.
 TEST(BatchMemory, PlansHoldOnTheCpu) {
   std::mt19937 random(5);
@@ -467,7 +491,9 @@ TEST(BatchFailures, OneRequestsTroubleIsItsOwn) {
   }
   ASSERT_TRUE(endless.error);
   EXPECT_EQ(endless.error->code(), Code::kUnsupported);
-  EXPECT_STREQ(endless.error->what(), "denoising: expected finite values, found NaN or infinity");
+  EXPECT_EQ(std::string(endless.error->what()),
+            "denoising, step 1, transformer_blocks.0, text: expected finite values, found NaN or "
+            "infinity");
   ASSERT_TRUE(throwing.error);
   EXPECT_STREQ(throwing.error->what(), "the pipe is closed");
   EXPECT_EQ(calls, 3);
@@ -480,7 +506,8 @@ TEST(BatchFailures, ABrokenModelFailsEveryRequestByName) {
   const auto cpu = make_cpu_backend({.threads = 2});
   const std::pair<const char*, const char*> cases[] = {
       {"text_model.encoder.layers.1.mlp.fc2.bias", "text encoders, prompt, CLIP layer 1: "},
-      {"proj_out.bias", "denoising: "},
+      {"transformer_blocks.1.ff.net.2.bias", "denoising, step 1, transformer_blocks.1, image: "},
+      {"proj_out.bias", "denoising, step 1, output layer: "},
       {"decoder.conv_out.bias", "picture decoding: "}};
   for (const auto& [tensor, where] : cases) {
     const Models models = test::tiny_pipeline(*cpu, {.infinite = tensor});

@@ -26,10 +26,21 @@ class RecordingBackend final : public Backend {
   }
   void clear() { ops_.clear(); }
   int units_behind = 0;  // what finish_unit says
+  std::string kind = "null";
+  DeviceScratch reserved, needed;  // what was asked for, and what the ops since would take
+  int reservations = 0;
+  void reserve(const DeviceScratch& scratch) override {
+    reserved = scratch;
+    ++reservations;
+  }
   [[nodiscard]] int finish_unit() override { return units_behind; }
   [[nodiscard]] std::size_t prepared() const { return prepared_; }
 
-  [[nodiscard]] DeviceInfo info() const override { return inner_->info(); }
+  [[nodiscard]] DeviceInfo info() const override {
+    DeviceInfo info = inner_->info();
+    info.kind = kind;
+    return info;
+  }
   [[nodiscard]] Buffer allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void upload(const Tensor&, std::span<const std::byte>) override {}
   void download(std::span<std::byte>, const Tensor&) override {}
@@ -57,9 +68,13 @@ class RecordingBackend final : public Backend {
     note("relative_position_bias", a.dst);
   }
   void quantize_fp8(const QuantizeFp8Args& a) override { note("quantize_fp8", a.dst.data); }
-  void linear(const LinearArgs& a) override { note("linear", a.dst.data); }
+  void linear(const LinearArgs& a) override {
+    needed.note(a);
+    note("linear", a.dst.data);
+  }
   void conv2d(const Conv2dArgs& a) override { note("conv2d", a.dst); }
   void attention(const AttentionArgs& a) override {
+    needed.note(a);
     ops_.push_back({"attention", a.dst.data, a.k});
   }
   void layer_norm(const LayerNormArgs& a) override { note("layer_norm", a.dst.data); }
@@ -68,7 +83,10 @@ class RecordingBackend final : public Backend {
   }
   void rms_norm(const RmsNormArgs& a) override { note("rms_norm", a.dst.data); }
   void qk_norm(const QkNormArgs& a) override { note("qk_norm", a.x); }
-  void group_norm(const GroupNormArgs& a) override { note("group_norm", a.dst); }
+  void group_norm(const GroupNormArgs& a) override {
+    needed.note(a);
+    note("group_norm", a.dst);
+  }
   void activation(const ActivationArgs& a) override { note("activation", a.dst.data); }
   void gated_gelu(const GatedGeluArgs& a) override { note("gated_gelu", a.dst.data); }
   void add(const AddArgs& a) override { note("add", a.dst); }
