@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include "backend/device_clock.h"
 #include "backend/device_scratch.h"
@@ -70,6 +71,10 @@ class Backend : public Ops {
   /// Before a run: takes what its ops will keep beside their operands, so that a run that has begun
   /// does not end for want of it. Error(kOutOfMemory).
   virtual void reserve(const DeviceScratch& scratch) { static_cast<void>(scratch); }
+  /// Which kernel took the last product of linear(), "cublasLt" say; empty where there is one kind.
+  [[nodiscard]] virtual std::string product() const { return {}; }
+  /// What users must hear of how ops were computed, such as slowly; each remark comes once.
+  [[nodiscard]] virtual std::vector<std::string> take_remarks() { return {}; }
   /// Memory of a table that is read by rows.
   [[nodiscard]] virtual Buffer allocate_table(std::size_t bytes) { return allocate(bytes); }
   /// Whether prepare and upload_deferred take bytes that are not read yet; else they are in `data`.

@@ -122,8 +122,12 @@ const ModelInfo& Engine::model() const { return impl_->loaded.info; }
 
 GenerateResult Engine::generate(const GenerateRequest& request, const GenerateHooks& hooks) {
   const UsedSettings settings = resolve_settings(request, impl_->loaded.models);
-  return run_pipeline(impl_->context(request, settings), impl_->loaded.models, request, settings,
-                      hooks);
+  GenerateResult result = run_pipeline(impl_->context(request, settings), impl_->loaded.models,
+                                       request, settings, hooks);
+  for (std::string& remark : impl_->backend->take_remarks()) {
+    result.warnings.push_back(std::move(remark));
+  }
+  return result;
 }
 
 std::unique_ptr<Batch> Engine::start_batch(const BatchOptions& asked) {

@@ -39,6 +39,7 @@ class PromptCache {
   void put(const PromptKey& key, PromptValues values);
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  [[nodiscard]] std::size_t capacity() const { return capacity_; }
   [[nodiscard]] std::size_t size() const { return places_.size(); }
   /// How often find() has found something, and how often not.
   [[nodiscard]] std::uint64_t hits() const { return hits_; }

@@ -1,6 +1,7 @@
 #include "pipeline/request_run.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "backend/null/null_backend.h"
@@ -32,6 +33,60 @@ PreparedRequest prepare_request(const Models& models, GenerateRequest request) {
   return p;
 }
 
+namespace {
+
+const char* field(std::size_t prompt) { return prompt == 0 ? "prompt" : "negative prompt"; }
+
+PromptKey key_of(const PreparedRequest& p, std::size_t prompt) {
+  const GenerateRequest& r = p.request;
+  return {.text = prompt == 0 ? r.prompt : r.negative_prompt,
+          .t5_length = p.settings.t5_length,
+          .compat = r.compat};
+}
+
+void remember(Ctx ctx, PromptCache& cache, const PromptKey& key, const EncodedPrompt& encoded) {
+  const auto download = [&](const Tensor& t) {
+    std::vector<float> values(static_cast<std::size_t>(t.numel()));
+    ctx.backend.download(std::as_writable_bytes(std::span(values)), t);
+    return values;
+  };
+  cache.put(key, {.text = download(encoded.text), .pooled = download(encoded.pooled)});
+}
+
+}  // namespace
+
+Prompts missing_prompts(std::span<const PreparedRequest* const> requests, PromptCache& cache) {
+  Prompts missing;
+  for (const PreparedRequest* request : requests) {
+    for (std::size_t i = 0; i < request->tokens.size(); ++i) {
+      const PromptKey key = key_of(*request, i);
+      if (cache.find(key) == nullptr) missing[key] = {&request->tokens[i], field(i)};
+    }
+  }
+  return missing;
+}
+
+void encode_ahead(Ctx ctx, const Models& models, Prompts missing, PromptCache* cache) {
+  while (!missing.empty()) {
+    const Arena::Scope scope(ctx.arena);
+    const PromptTokens& first = *missing.begin()->second.first;
+    std::vector<Prompts::iterator> alike;
+    std::vector<PromptTokens> tokens;
+    for (auto each = missing.begin(); each != missing.end(); ++each) {
+      if (!same_lengths(*each->second.first, first)) continue;
+      alike.push_back(each);
+      tokens.push_back(*each->second.first);
+    }
+    const std::vector<EncodedPrompt> encoded =
+        encode_each(ctx, models.text, models.mmdit.config(), tokens);
+    for (std::size_t i = 0; i < alike.size(); ++i) {
+      require_finite_text(ctx, models.text, tokens[i], encoded[i], alike[i]->second.second);
+      if (cache != nullptr) remember(ctx, *cache, alike[i]->first, encoded[i]);
+    }
+    for (const auto& each : alike) missing.erase(each);
+  }
+}
+
 RequestRun::RequestRun(const PreparedRequest& prepared, const Models& models, Backend& backend,
                        Arena keep)
     : prepared_(prepared), m_(models), keep_(std::move(keep)) {
@@ -55,23 +110,13 @@ RequestRun::RequestRun(const PreparedRequest& prepared, const Models& models, Ba
   }
 }
 
-const char* RequestRun::field(std::size_t prompt) const {
-  return prompt == 0 ? "prompt" : "negative prompt";
-}
-
-PromptKey RequestRun::key(std::size_t prompt) const {
-  const GenerateRequest& r = prepared_.request;
-  return {.text = prompt == 0 ? r.prompt : r.negative_prompt,
-          .t5_length = prepared_.settings.t5_length,
-          .compat = r.compat};
-}
-
 void RequestRun::encode(Ctx ctx, PromptCache* cache) {
   const Arena::Scope scope(ctx.arena);
   std::vector<std::size_t> missing;
   std::vector<PromptTokens> tokens;
   for (std::size_t i = 0; i < prompts_.size(); ++i) {
-    if (const PromptValues* known = cache != nullptr ? cache->find(key(i)) : nullptr) {
+    if (const PromptValues* known =
+            cache != nullptr ? cache->find(key_of(prepared_, i)) : nullptr) {
       ctx.backend.upload(prompts_[i].text, std::as_bytes(std::span(known->text)));
       ctx.backend.upload(prompts_[i].pooled, std::as_bytes(std::span(known->pooled)));
       continue;
@@ -86,14 +131,7 @@ void RequestRun::encode(Ctx ctx, PromptCache* cache) {
     require_finite_text(ctx, m_.text, tokens[j], encoded[j], field(i));
     ops::copy(ctx, {.dst = prompts_[i].text, .src = encoded[j].text});
     ops::copy(ctx, {.dst = prompts_[i].pooled, .src = encoded[j].pooled});
-    if (cache == nullptr) continue;
-    const auto download = [&](const Tensor& t) {
-      std::vector<float> values(static_cast<std::size_t>(t.numel()));
-      ctx.backend.download(std::as_writable_bytes(std::span(values)), t);
-      return values;
-    };
-    cache->put(key(i),
-               {.text = download(prompts_[i].text), .pooled = download(prompts_[i].pooled)});
+    if (cache != nullptr) remember(ctx, *cache, key_of(prepared_, i), prompts_[i]);
   }
 }
 

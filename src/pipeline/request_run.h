@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -31,6 +32,14 @@ struct PreparedRequest {
   std::vector<std::string> warnings;
 };
 [[nodiscard]] PreparedRequest prepare_request(const Models& models, GenerateRequest request);
+
+/// Prompts, each once, with the name of the field that they stand in.
+using Prompts = std::map<PromptKey, std::pair<const PromptTokens*, const char*>>;
+/// Those of these requests, which stay the caller's, that are not in the cache.
+[[nodiscard]] Prompts missing_prompts(std::span<const PreparedRequest* const> requests,
+                                      PromptCache& cache);
+/// Encodes them, as many at once as are of equal lengths, and puts them there (unless it is null).
+void encode_ahead(Ctx ctx, const Models& models, Prompts prompts, PromptCache* cache);
 
 class RequestRun {
  public:
@@ -65,8 +74,6 @@ class RequestRun {
 
  private:
   void repeat_steps(Ctx ctx, std::string& stage);
-  [[nodiscard]] const char* field(std::size_t prompt) const;
-  [[nodiscard]] PromptKey key(std::size_t prompt) const;
 
   const PreparedRequest& prepared_;
   const Models& m_;

@@ -75,8 +75,8 @@ bool RunningBatch::step() {
   end_cancelled();
   denoise();
   admit();
-  begin_one();
-  decode_one();
+  begin_some();
+  decode();
   end_cancelled();  // whose hooks said so in this step
   std::erase_if(jobs_, [](const Job& job) { return job.state == State::kEnded; });
   return !idle();
@@ -102,12 +102,6 @@ BatchLoad RunningBatch::load() const {
           .prompt_bytes = cache_.bytes(),
           .prompt_hits = cache_.hits(),
           .prompt_misses = cache_.misses()};
-}
-
-RunningBatch::Job* RunningBatch::first(State state) {
-  const auto job =
-      std::ranges::find_if(jobs_, [&](const Job& each) { return each.state == state; });
-  return job == jobs_.end() ? nullptr : &*job;
 }
 
 int RunningBatch::count(State state) const {
@@ -258,10 +252,51 @@ Ctx RunningBatch::context() {
 
 // ---- stages --------------------------------------------------------------------------------
 
-void RunningBatch::begin_one() {
-  Job* job = first(State::kText);
-  if (job == nullptr) return;
+// Those whose texts go through the encoders together begin in the same step.
+void RunningBatch::begin_some() {
+  std::vector<Job*> jobs;
+  std::vector<const PreparedRequest*> requests;
+  for (Job& job : jobs_) {
+    if (job.state != State::kText) continue;
+    jobs.push_back(&job);
+    requests.push_back(&job.prepared);
+  }
+  while (jobs.size() > 1 && !texts_fit(requests)) jobs.pop_back(), requests.pop_back();
+  if (jobs.size() > 1) {
+    try {
+      encode_ahead(context(), models_, missing_prompts(requests, cache_), &cache_);
+    } catch (const Error& error) {  // whose trouble it is comes out when each begins
+      if (error.code() == Code::kDevice) throw;
+    } catch (const std::bad_alloc&) {
+    }
+  }
+  for (Job* job : jobs) begin(*job);
+}
+
+// Whether the texts of all of these fit into the scratch that is there, and their values into the
+// cache that hands them over.
+bool RunningBatch::texts_fit(std::span<const PreparedRequest* const> requests) {
+  std::size_t values = 0;
+  for (const PreparedRequest* request : requests) {
+    for (const PromptTokens& tokens : request->tokens) {
+      values += static_cast<std::size_t>(text_rows(tokens) + 1) * sizeof(float) *
+                static_cast<std::size_t>(models_.mmdit.config().text_width);
+    }
+  }
+  if (!scratch_ || values > cache_.capacity()) return false;
+  Scratch texts = plan([&](Backend& null) {
+    Arena arena(null.allocate(kNullArenaBytes));
+    encode_ahead({null, arena}, models_, missing_prompts(requests, cache_), nullptr);
+    return arena.peak();
+  });
+  texts.ops.include(ops_scratch_);
+  return texts.arena <= scratch_->capacity() && texts.ops.total() <= ops_scratch_.total();
+}
+
+void RunningBatch::begin(Job& starting) {
+  Job* job = &starting;
   guarded(*job, [&] {
+    if (job->cancelled) return;
     const Ctx ctx = context();
     backend_.synchronize();  // or these stages would seem to take what the device does before them
     if (job->prepared.request.init) {
@@ -356,25 +391,34 @@ void RunningBatch::show_preview(Job& job, int step) {
                      .pictures = job.run->previews(context(), *projection_)});
 }
 
-void RunningBatch::decode_one() {
-  Job* job = first(State::kDecode);
-  if (job == nullptr || job->cancelled) return;
-  guarded(*job, [&] {
+// One picture of each: requests that began together end together, and whoever asks for the next
+// picture begins together again.
+void RunningBatch::decode() {
+  for (Job& job : jobs_) {
+    if (job.state == State::kDecode && !job.cancelled) decode_one(job);
+  }
+}
+
+void RunningBatch::decode_one(Job& job) {
+  guarded(job, [&] {
     const Ctx ctx = context();
-    backend_.synchronize();  // see begin_one
+    backend_.synchronize();  // see begin
     const Stopwatch decode;
-    std::vector<Picture>& pictures = job->result.pictures;
-    if (pictures.empty()) job->run->check(ctx);
-    pictures.push_back(job->run->decode(ctx, pictures.size()));
-    double& seconds = job->result.seconds.decode;
+    std::vector<Picture>& pictures = job.result.pictures;
+    if (pictures.empty()) job.run->check(ctx);
+    pictures.push_back(job.run->decode(ctx, pictures.size()));
+    double& seconds = job.result.seconds.decode;
     seconds += decode.seconds();
-    if (static_cast<int>(pictures.size()) < job->pictures()) return;
-    report(*job, {.stage = Stage::kDecode, .step = 1, .steps = 1, .seconds = seconds});
-    if (job->cancelled) return;
-    job->result.activation_peak_bytes = job->run->memory() + scratch_->peak();
-    GenerateResult result = std::move(job->result);
-    end(*job);
-    if (job->hooks.done) job->hooks.done(std::move(result));
+    if (static_cast<int>(pictures.size()) < job.pictures()) return;
+    report(job, {.stage = Stage::kDecode, .step = 1, .steps = 1, .seconds = seconds});
+    if (job.cancelled) return;
+    job.result.activation_peak_bytes = job.run->memory() + scratch_->peak();
+    for (std::string& remark : backend_.take_remarks()) {
+      job.result.warnings.push_back(std::move(remark));
+    }
+    GenerateResult result = std::move(job.result);
+    end(job);
+    if (job.hooks.done) job.hooks.done(std::move(result));
   });
 }
 

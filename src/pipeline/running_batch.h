@@ -17,6 +17,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "backend/device_scratch.h"
@@ -88,19 +89,21 @@ class RunningBatch final : public Batch {
   };
   using Unit = std::vector<Handed>;
 
-  [[nodiscard]] Job* first(State state);
   /// Pictures of jobs in this state.
   [[nodiscard]] int count(State state) const;
 
   void admit();
   [[nodiscard]] bool may_start(const Job& job) const;
   void start(Job& job);
-  void begin_one();
+  void begin_some();
+  [[nodiscard]] bool texts_fit(std::span<const PreparedRequest* const> requests);
+  void begin(Job& starting);
   void denoise();
   void report_units(std::size_t running);
   void report_step(Job& job, int step);
   void show_preview(Job& job, int step);
-  void decode_one();
+  void decode();
+  void decode_one(Job& job);
 
   void report(Job& job, const Progress& progress);
   void guarded(Job& job, const std::function<void()>& work);
@@ -126,10 +129,10 @@ class RunningBatch final : public Batch {
   Denoiser denoiser_;
   std::optional<PreviewProjection> projection_;  // since the first preview
   std::optional<Arena> scratch_;
-  DeviceScratch ops_scratch_;    // reserved so far; the backend never gives it back
-  std::vector<Buffer> spares_;   // of requests that are over: allocating makes a device wait
-  std::list<Job> jobs_;          // in order of their arrival
-  std::deque<Unit> units_;       // not reported yet
+  DeviceScratch ops_scratch_;   // reserved so far; the backend never gives it back
+  std::vector<Buffer> spares_;  // of requests that are over: allocating makes a device wait
+  std::list<Job> jobs_;         // in order of their arrival
+  std::deque<Unit> units_;      // not reported yet
   Id last_id_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include "backend/null/null_backend.h"
 #include "backend/ops_checked.h"
 #include "backend/profile/profiling_backend.h"
+#include "support/recording_backend.h"
 
 namespace octet {
 namespace {
@@ -96,6 +97,19 @@ TEST(ProfilingBackend, PassesThroughAndNotes) {
   EXPECT_EQ(log.calls[1].stage, "second");
   EXPECT_GT(log.calls[0].seconds, 0);
   EXPECT_GT(log.calls[1].seconds, 0);
+}
+
+TEST(ProfilingBackend, SaysWhoTookAProduct) {
+  test::RecordingBackend device;
+  device.product_of_all = "generic";
+  OpLog log;
+  const auto profiler = make_profiling_backend(device, log, false);
+  Weight w{.out = 5, .in = 3};
+  char never_read = 0;
+  const Tensor x = make_tensor(&never_read, DType::kF32, {8, 3});
+  const Tensor y = make_tensor(&never_read, DType::kF32, {8, 5});
+  profiler->linear({.dst = y, .x = x, .weight = &w});
+  EXPECT_EQ(log.calls.at(0).cost.shape, "8x5 k3 -> f32 by generic");
 }
 
 TEST(HostClock, CountsFromTheFirstMark) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "backend/null/null_backend.h"
@@ -27,6 +28,12 @@ class RecordingBackend final : public Backend {
   void clear() { ops_.clear(); }
   int units_behind = 0;  // what finish_unit says
   std::string kind = "null";
+  std::vector<std::string> remarks;
+  [[nodiscard]] std::vector<std::string> take_remarks() override {
+    return std::exchange(remarks, {});
+  }
+  std::string product_of_all;
+  [[nodiscard]] std::string product() const override { return product_of_all; }
   DeviceScratch reserved, needed;  // what was asked for, and what the ops since would take
   int reservations = 0;
   void reserve(const DeviceScratch& scratch) override {

@@ -6,6 +6,8 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "backend/cuda/cuda_backend.h"
 #include "backend/cuda/host_slab.h"
@@ -58,6 +60,10 @@ class CudaBackend final : public Backend {
   void place_weights(const WeightPlaces& places) override;
   [[nodiscard]] Buffer allocate_table(std::size_t bytes) override;
   void reserve(const DeviceScratch& scratch) override;
+  [[nodiscard]] std::string product() const override { return product_; }
+  [[nodiscard]] std::vector<std::string> take_remarks() override {
+    return std::exchange(remarks_, {});
+  }
   void synchronize() override;
   [[nodiscard]] std::unique_ptr<DeviceClock> make_clock() override;
   void repeat(std::unique_ptr<Recording>& recording, const std::function<void()>& ops) override;
@@ -102,6 +108,7 @@ class CudaBackend final : public Backend {
   // linear.cc
   [[nodiscard]] bool tiled_conv(const Conv2dArgs& a, const PackedCudaWeight& w);  // conv.cc
   [[nodiscard]] bool tuned_linear(const LinearArgs& a, const WeightParts& w);
+  void tell_generic(const MatmulShape& shape);
   void generic_product(const LinearArgs& a, const WeightParts& w);
   void product_rows(const LinearArgs& a, const MatmulShape& shape, const MatmulOperands& operands);
   // attention.cc
@@ -114,7 +121,10 @@ class CudaBackend final : public Backend {
   int device_ = 0;
   bool poison_ring_ = false;
   bool native_fp8_ = false;
-  std::size_t overhead_ = 0;  // 0: the driver did not say
+  std::string product_;               // who took the last one
+  bool told_generic_ = false;         // that cuBLASLt had none for a shape
+  std::vector<std::string> remarks_;  // not taken yet
+  std::size_t overhead_ = 0;          // 0: the driver did not say
   cudaDeviceProp properties_{};
   cudaStream_t stream_ = nullptr;
   std::array<Buffer, static_cast<std::size_t>(Slot::kCount)> scratch_;

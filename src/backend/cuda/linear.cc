@@ -53,13 +53,28 @@ void CudaBackend::generic_product(const LinearArgs& a, const WeightParts& w) {
   if (fp8) pointwise(stream(), {output_of(a.dst), rows_of(dst), {}, Act::kNone});
 }
 
+// Small and odd shapes are meant for the generic kernel; this one was not.
+void CudaBackend::tell_generic(const MatmulShape& s) {
+  if (told_generic_) return;
+  told_generic_ = true;
+  remarks_.push_back(
+      format("cuBLASLt %zu has no product of %lldx%lld k%lld in %s on this GPU; a generic kernel, "
+             "much slower, takes it and others like it (octet bench --ops shows which)",
+             matmul_->version(), static_cast<long long>(s.m), static_cast<long long>(s.n),
+             static_cast<long long>(s.k), name_of(s.x)));
+}
+
 void CudaBackend::linear(const LinearArgs& a) {
   const auto& w = static_cast<const PackedCudaWeight&>(*a.weight->packed);
   if (a.x.data.rows() == 0) return;
   const bool waits = w.in_ring >= 0;
   const WeightParts here = waits ? w.moved(w.memory.data(), ring_->bring(w.in_ring))
                                  : static_cast<const WeightParts&>(w);
-  if (!tuned_linear(a, here)) generic_product(a, here);
+  product_ = "cublasLt";
+  if (!tuned_linear(a, here)) {
+    product_ = "generic";
+    generic_product(a, here);
+  }
   if (waits) ring_->used();
   launched("linear");
 }
@@ -149,7 +164,10 @@ bool CudaBackend::tuned_linear(const LinearArgs& a, const WeightParts& w) {
                          a.dst.data.dtype == DType::kBF16;
   LinearArgs direct = plan(want_gelu);
   if (want_gelu && !matmul_->supports(shape)) direct = plan(false);
-  if (!matmul_->supports(shape)) return false;
+  if (!matmul_->supports(shape)) {
+    tell_generic(shape);
+    return false;
+  }
 
   const Remainder rest = remainder_of(a, shape.gelu);
   if (rest.needed) direct.dst.data.data = scratch(Slot::kProduct, direct.dst.data.bytes());

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <sstream>
 
-#include "octet/error.h"
 #include "base/format.h"
+#include "octet/error.h"
 
 namespace octet::cuda {
 namespace {

@@ -52,7 +52,11 @@ class Profiler final : public ProfilingBackend {
     note(&Ops::relative_position_bias, a);
   }
   void quantize_fp8(const QuantizeFp8Args& a) override { note(&Ops::quantize_fp8, a); }
-  void linear(const LinearArgs& a) override { note(&Ops::linear, a); }
+  void linear(const LinearArgs& a) override {
+    note(&Ops::linear, a);
+    const std::string product = inner_.product();
+    if (!product.empty()) log_.calls.back().cost.shape += " by " + product;
+  }
   void conv2d(const Conv2dArgs& a) override { note(&Ops::conv2d, a); }
   void attention(const AttentionArgs& a) override { note(&Ops::attention, a); }
   void layer_norm(const LayerNormArgs& a) override { note(&Ops::layer_norm, a); }

@@ -34,8 +34,16 @@ TEST(MachineCode, PtxServesAllThatComeAfter) {
 }
 
 TEST(MachineCode, TheReleaseHasAllSinceAmpere) {
-  for (const GpuVersion gpu : {GpuVersion{8, 0}, {8, 6}, {8, 7}, {8, 9}, {9, 0}, {10, 0}, {10, 3},
-                               {11, 0}, {12, 0}, {12, 1}}) {
+  for (const GpuVersion gpu : {GpuVersion{8, 0},
+                               {8, 6},
+                               {8, 7},
+                               {8, 9},
+                               {9, 0},
+                               {10, 0},
+                               {10, 3},
+                               {11, 0},
+                               {12, 0},
+                               {12, 1}}) {
     EXPECT_NO_THROW(require_machine_code(kRelease, "GPU", gpu)) << gpu.major << "." << gpu.minor;
   }
   for (const GpuVersion gpu : {GpuVersion{6, 1}, {7, 0}, {7, 5}}) {
@@ -49,9 +57,10 @@ TEST(MachineCode, RefusalNamesTheGpu) {
     FAIL() << "not refused";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Code::kDevice);
-    EXPECT_STREQ(e.what(),
-                 "device: NVIDIA A100: expected a GPU of a compute capability that this program has "
-                 "kernels for (90a-real), found 8.0; use --device cpu");
+    EXPECT_STREQ(
+        e.what(),
+        "device: NVIDIA A100: expected a GPU of a compute capability that this program has "
+        "kernels for (90a-real), found 8.0; use --device cpu");
   }
 }
 
