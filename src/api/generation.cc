@@ -35,9 +35,11 @@ void add_openai_fields(Generation& g, std::vector<Field>& fields) {
                     .help = "WIDTHxHEIGHT in pixels, or auto for the model's own size.",
                     .target = &g.size});
   fields.push_back({.name = "response_format",
-                    .help = "How a picture is returned.",
+                    .help =
+                        "How a picture is returned: in the answer, or as the place of a file that "
+                        "is kept for a while and needs the same key.",
                     .target = &g.response_format,
-                    .choices = {"b64_json"}});
+                    .choices = {"b64_json", "url"}});
   fields.push_back({.name = "output_format",
                     .help = "The file that a picture becomes.",
                     .target = &g.output_format,
@@ -133,6 +135,10 @@ serve::JobSpec spec_of(Generation& g, const serve::ModelCard& card, const http::
                        "output_compression: expected only with jpeg or webp, found png",
                        "output_compression");
   }
+  if (g.stream && g.response_format == "url") {
+    throw RequestError(400, "invalid_value", "response_format: expected b64_json in a stream",
+                       "response_format");
+  }
   set_size(g.request, g.size);
   check_size(g.request, card, "size");
   apply_quality(g, card);
@@ -144,6 +150,7 @@ serve::JobSpec spec_of(Generation& g, const serve::ModelCard& card, const http::
       .owner = request.owner,
       .route = request.route};
   spec.previews = g.partial_images > 0;
+  spec.keep = g.response_format == "url";
   if (g.deadline) spec.deadline = static_cast<double>(*g.deadline);
   return spec;
 }

@@ -15,12 +15,16 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Written by hand: a JSON library would copy and check megabytes of base64.
-std::string answer_of(const serve::JobView& view, const std::string& quality) {
+/// Written by hand: a JSON library would copy and check megabytes of base64. `base` is where files
+/// are; empty: the answer holds them.
+std::string answer_of(const serve::JobView& view, const std::string& quality,
+                      const std::string& base) {
   std::string data;
   for (const serve::JobPicture& picture : view.pictures) {
-    data += format("%s{\"b64_json\":\"", data.empty() ? "" : ",");
-    data += encode_base64(*picture.bytes);
+    data += format("%s{\"%s\":\"", data.empty() ? "" : ",", base.empty() ? "b64_json" : "url");
+    data += base.empty()
+                ? encode_base64(*picture.bytes)
+                : base + format("/v1/jobs/%s/pictures/%d", view.token.c_str(), picture.index);
     data += format("\",\"seed\":%llu}", static_cast<unsigned long long>(picture.seed));
   }
   const Json tail = {{"background", "opaque"},
@@ -88,12 +92,17 @@ class Streamer {
   bool over_ = false;
 };
 
+/// Where the client finds this server: the guard has checked Host.
+std::string base_of(const http::Request& request, const Generation& g) {
+  return g.response_format == "url" ? "http://" + std::string(request.header("Host")) : "";
+}
+
 serve::JobListener answerer(const std::shared_ptr<http::Exchange>& exchange,
-                            const std::string& quality) {
-  return [exchange, quality](const serve::JobView& view) {
+                            const std::string& quality, const std::string& base) {
+  return [exchange, quality, base](const serve::JobView& view) {
     if (!serve::is_over(view.state)) return;
     if (view.state == serve::JobState::kDone) {
-      exchange->respond({.body = answer_of(view, quality), .headers = headers_of(view)});
+      exchange->respond({.body = answer_of(view, quality, base), .headers = headers_of(view)});
     } else {
       exchange->respond(openai_error(error_of(view)));
     }
@@ -138,7 +147,7 @@ const char* type_of(int status) {
 void begin_and_answer(Service& service, const http::Request& request,
                       const std::shared_ptr<http::Exchange>& exchange, const Generation& g,
                       serve::JobSpec spec, const std::string& kind) {
-  serve::JobListener listener = answerer(exchange, g.quality);
+  serve::JobListener listener = answerer(exchange, g.quality, base_of(request, g));
   if (g.stream) {
     const auto streamer = std::make_shared<Streamer>(exchange, g, kind);
     listener = [streamer, exchange,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <span>
 #include <thread>
 
 #include "api/base64.h"
@@ -116,7 +117,7 @@ TEST(Generation, RefusalsNameTheField) {
   expect(422, R"({"prompt":"a","size":"65x64"})", "size", "impossible_size");
   expect(400, R"({"prompt":"a","background":"transparent"})", "background", "invalid_value");
   expect(400, R"({"prompt":"a","output_compression":5})", "output_compression", "invalid_value");
-  expect(400, R"({"prompt":"a","response_format":"url"})", "response_format", "invalid_value");
+  expect(400, R"({"prompt":"a","response_format":"file"})", "response_format", "invalid_value");
   expect(400, R"({"prompt":"a","sampler":"x"})", "sampler", "invalid_value");
   expect(400, R"({"prompt":"a","sead":1})", "sead", "unknown_parameter");
   expect(404, R"({"prompt":"a","model":"../etc"})", "model", "model_not_found");
@@ -157,6 +158,26 @@ TEST(Generation, WhatFitsIntoNoMemoryIs422WithTheNumbers) {
             R"({"error":{"message":"memory: this request needs 9000 MiB of activations, there are )"
             R"(10 MiB","type":"invalid_request_error","param":null,"code":"impossible_memory"}})");
   EXPECT_EQ(answer.header("Retry-After"), "") << "another time would not help";
+}
+
+TEST(Generation, PicturesAsFilesOfTheServer) {
+  const ServerProcess server;
+  const std::string body = R"({"prompt":"a","seed":3,"n":2,"output_format":"webp")";
+  const Json inside = Json::parse(server.draw(body + "}").body)["data"];
+  const HttpAnswer answer = server.draw(body + R"(,"response_format":"url"})");
+  const Json data = Json::parse(answer.body)["data"];
+  ASSERT_EQ(data.size(), 2u) << answer.body;
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_FALSE(data[i].contains("b64_json"));
+    const auto url = data[i]["url"].get<std::string>();
+    const std::size_t path = url.find("/v1/jobs/job_");
+    ASSERT_NE(path, std::string::npos) << url;
+    EXPECT_TRUE(url.starts_with("http://localhost")) << url;
+    const HttpAnswer file = server.get(url.substr(path));
+    EXPECT_EQ(file.header("Content-Type"), "image/webp");
+    EXPECT_EQ(api::encode_base64(std::as_bytes(std::span(file.body))), inside[i]["b64_json"]);
+  }
+  EXPECT_EQ(server.draw(body + R"(,"response_format":"url","stream":true})").status, 400);
 }
 
 TEST(Generation, TimesOfTheStagesAreInTheHead) {
