@@ -41,7 +41,7 @@ std::vector<Flag> flags_of(Options& o) {
   std::vector<Flag> flags = {
       {.name = "--json", .group = "Flags", .help = "print one JSON object", .target = &o.json}};
   add_model_choice_flags(o.engine, flags);
-  add_lock_flag(o.engine, flags);
+  add_lock_flags(o.engine, flags);
   return flags;
 }
 

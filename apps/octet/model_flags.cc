@@ -52,7 +52,7 @@ void add_model_flags(EngineOptions& o, std::vector<Flag>& flags) {
                    .expected = "a folder, a file or the name of a built-in model"});
   add_model_choice_flags(o, flags);
   add_lora_flag(o, flags);
-  add_lock_flag(o, flags);
+  add_lock_flags(o, flags);
 }
 
 void add_lora_flag(EngineOptions& o, std::vector<Flag>& flags) {
@@ -67,7 +67,7 @@ void add_lora_flag(EngineOptions& o, std::vector<Flag>& flags) {
                    .repeats = true});
 }
 
-void add_lock_flag(EngineOptions& o, std::vector<Flag>& flags) {
+void add_lock_flags(EngineOptions& o, std::vector<Flag>& flags) {
   flags.push_back({.name = "--lock",
                    .value = "FILE",
                    .group = kGroup,
@@ -77,6 +77,13 @@ void add_lock_flag(EngineOptions& o, std::vector<Flag>& flags) {
                    .target = &o.lock,
                    .accepts = is_not_empty,
                    .expected = "the name of a lock file"});
+  flags.push_back({.name = "--lock-full",
+                   .group = kGroup,
+                   .help =
+                       "with --lock: compare every byte, at the speed of the disk, and not only "
+                       "sizes, headers and small files",
+                   .normal = "",
+                   .target = &o.lock_full});
 }
 
 void add_model_choice_flags(EngineOptions& o, std::vector<Flag>& flags) {

@@ -10,7 +10,7 @@
 
 namespace octet::cli {
 
-/// --model, what add_model_choice_flags adds, --lora and --lock.
+/// --model, what add_model_choice_flags adds, --lora, --lock and --lock-full.
 void add_model_flags(EngineOptions& options, std::vector<Flag>& flags);
 
 /// Which of a model's files to take: for commands whose MODEL is a word and not a flag.
@@ -19,7 +19,7 @@ void add_model_choice_flags(EngineOptions& options, std::vector<Flag>& flags);
 /// What a single file does not hold: --clip-l and so on.
 void add_part_flags(ModelParts& parts, std::vector<Flag>& flags);
 void add_lora_flag(EngineOptions& options, std::vector<Flag>& flags);
-void add_lock_flag(EngineOptions& options, std::vector<Flag>& flags);
+void add_lock_flags(EngineOptions& options, std::vector<Flag>& flags);
 
 /// --device, --compute, --threads.
 void add_machine_flags(EngineOptions& options, std::vector<Flag>& flags);

@@ -234,7 +234,7 @@ std::vector<Flag> serve_flags(ServeOptions& options) {
                    .repeats = true});
   add_model_choice_flags(options.engine, flags);
   add_lora_flag(options.engine, flags);
-  add_lock_flag(options.engine, flags);
+  add_lock_flags(options.engine, flags);
   add_machine_flags(options.engine, flags);
   return flags;
 }

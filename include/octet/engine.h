@@ -59,6 +59,7 @@ struct EngineOptions {
   int threads = 0;                     // CPU threads; 0: all that this process may use
   std::vector<LoraOption> loras;       // added up
   std::string lock;                    // lock file (lock.h) that the model must match; empty: none
+  bool lock_full = false;              // in every byte, not only in sizes, headers and small files
   MemoryOptions memory;                // of the device
   ByteHook reading;                    // told how far the reading of weights is
 };

@@ -121,7 +121,9 @@ EngineOptions require_lock(EngineOptions options) {
   if (options.lock.empty()) return options;
   const ModelLock lock = read_lock(options.lock);
   options = with_variant_of(std::move(options), lock);
-  const LockReport report = compare(options, lock, ScanDepth::kHeaders, {});
+  const LockReport report =
+      compare(options, lock, options.lock_full ? ScanDepth::kEveryByte : ScanDepth::kHeaders,
+              options.reading);
   if (report.differences.empty()) return options;
   const std::size_t more = report.differences.size() - 1;
   throw Error(Code::kRefused,

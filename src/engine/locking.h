@@ -6,8 +6,9 @@
 
 namespace octet {
 
-/// When `options` name a lock: refuses a model whose headers and small files differ from it
-/// (Error(kRefused)), before a weight is read. A variant that was not asked for is the lock's.
+/// When `options` name a lock: refuses a model whose headers and small files, or with lock_full
+/// any of whose bytes, differ from it (Error(kRefused)), before a weight is read. A variant that
+/// was not asked for is the lock's.
 [[nodiscard]] EngineOptions require_lock(EngineOptions options);
 
 }  // namespace octet

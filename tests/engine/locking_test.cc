@@ -114,6 +114,9 @@ TEST_F(Locked, ValuesOfWeightsAreSeenByReadingEveryByte) {
   folder_.write("model/" + kVae, files_[kVae]);
   EXPECT_EQ(check(), Lines{}) << "headers are the same";
   expect_difference("file " + kVae + ": sha256: locked ", true);
+  EXPECT_NO_THROW(Engine({.model = model_, .threads = 1, .lock = lock_}));
+  expect_error(Code::kRefused, "file " + kVae + ": sha256: locked ",
+               [&] { Engine({.model = model_, .lock = lock_, .lock_full = true}); });
 }
 
 TEST_F(Locked, IsRefusedBeforeAnythingIsLoaded) {
