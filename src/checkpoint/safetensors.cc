@@ -1,6 +1,7 @@
 #include "checkpoint/safetensors.h"
 
 #include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
@@ -197,6 +198,15 @@ void check_tiling(const std::string& file, const std::map<std::string, TensorInf
   }
 }
 
+/// What a clone without Git LFS leaves where a large file should be.
+void refuse_pointer(const ByteSource& source, const std::byte (&start)[8]) {
+  if (std::memcmp(start, "version ", sizeof(start)) != 0) return;
+  throw Error(Code::kCorruptFile,
+              source.name() +
+                  ": expected a safetensors file, found a Git LFS pointer to one; "
+                  "git lfs pull, in the model's folder, fetches it");
+}
+
 std::uint64_t header_length(const ByteSource& source) {
   std::byte raw[8];
   if (source.size() < sizeof(raw)) {
@@ -205,6 +215,7 @@ std::uint64_t header_length(const ByteSource& source) {
                        static_cast<unsigned long long>(source.size())));
   }
   source.read(0, raw);
+  refuse_pointer(source, raw);
   std::uint64_t length = 0;
   for (int i = 7; i >= 0; --i) length = length << 8 | std::to_integer<std::uint64_t>(raw[i]);
   if (length < 2 || length > kMaxHeader || length > source.size() - sizeof(raw)) {

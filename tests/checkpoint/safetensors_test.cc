@@ -125,6 +125,13 @@ TEST(Safetensors, LengthOfTheHeader) {
   }
 }
 
+TEST(Safetensors, PointersOfGitLfs) {
+  const std::string text = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+  const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
+  expect_error(Code::kCorruptFile, "found a Git LFS pointer to one; git lfs pull",
+               [&] { (void)open_bytes(Bytes(bytes, bytes + text.size())); });
+}
+
 TEST(Safetensors, HeadersThatAreNotJsonObjects) {
   for (const char* header : {"  {}", "[]", "\"a\"", "nonsense", "PK\x03\x04", "<html>"}) {
     expect_refusal("starting with '{'", header);
