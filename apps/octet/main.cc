@@ -4,9 +4,11 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/format.h"
+#include "base/start_thread.h"
 #include "commands.h"
 #include "image/decode_child.h"
 #include "octet/error.h"
@@ -91,6 +93,15 @@ int report_error(int code, const std::string& message) {
   return code;
 }
 
+/// Of std::async, which starts threads by itself.
+int no_thread(const std::error_code& reason) {
+  try {
+    refuse_thread(reason);
+  } catch (const Error& error) {
+    return report_error(exit_code(error.code()), error.what());
+  }
+}
+
 int run(Words words) {
   try {
     return dispatch(words);
@@ -103,6 +114,9 @@ int run(Words words) {
   } catch (const std::bad_alloc&) {
     return report_error(exit_code(Code::kOutOfMemory),
                         "not enough memory; try a smaller --width, --height or --batch");
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::resource_unavailable_try_again) return no_thread(error.code());
+    return report_error(exit_code(Code::kInternal), std::string("internal: ") + error.what());
   } catch (const std::exception& error) {
     return report_error(exit_code(Code::kInternal), std::string("internal: ") + error.what());
   }

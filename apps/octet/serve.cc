@@ -15,6 +15,7 @@
 #include "api/front.h"
 #include "base/format.h"
 #include "base/log.h"
+#include "base/start_thread.h"
 #include "commands.h"
 #include "http/server.h"
 #include "octet/error.h"
@@ -74,8 +75,15 @@ class RunningServer {
       : server_(server),
         supervisor_(supervisor),
         jobs_(jobs),
-        http_thread_([&] { server_.run(); }),
-        supervisor_thread_([&] { supervisor_.run(); }) {}
+        http_thread_(start_thread([&] { server_.run(); })) {
+    try {
+      supervisor_thread_ = start_thread([&] { supervisor_.run(); });
+    } catch (...) {
+      server_.stop();
+      http_thread_.join();
+      throw;
+    }
+  }
   ~RunningServer() {
     supervisor_.stop();
     supervisor_thread_.join();
@@ -161,9 +169,14 @@ int run_serve(Words words) {
 int run_serve_worker(Words words) {
   bool help = false;
   const ServeOptions options = read_serve_options(words, &help);
-  Log log = log_of(options);
-  return serve::run_worker(serve::ChildProcess::kChannelDescriptor,
-                           {.models = options.served, .batch = options.batch}, log);
+  constexpr int kChannel = serve::ChildProcess::kChannelDescriptor;
+  try {
+    Log log = log_of(options);
+    return serve::run_worker(kChannel, {.models = options.served, .batch = options.batch}, log);
+  } catch (const Error& error) {  // no thread for the log
+    serve::refuse_worker(kChannel, error);
+    return exit_code(error.code());
+  }
 }
 
 }  // namespace octet::cli

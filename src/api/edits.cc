@@ -7,6 +7,7 @@
 #include "api/multipart.h"
 #include "api/openai.h"
 #include "base/sha256.h"
+#include "base/start_thread.h"
 #include "image/decode_child.h"
 
 namespace octet::api {
@@ -152,7 +153,7 @@ RequestError too_many_pictures() {
 
 }  // namespace
 
-Decoder::Decoder() : thread_([this] { work(); }) {}
+Decoder::Decoder() : thread_(start_thread([this] { work(); })) {}
 
 Decoder::~Decoder() {
   {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/format.h"
+#include "base/start_thread.h"
 
 namespace octet {
 namespace {
@@ -91,7 +92,10 @@ std::string log_line(LogFormat form, LogLevel level, const std::string& event,
 }
 
 Log::Log(LogFormat format, LogLevel least, int descriptor)
-    : format_(format), least_(least), descriptor_(descriptor), thread_([this] { work(); }) {}
+    : format_(format),
+      least_(least),
+      descriptor_(descriptor),
+      thread_(start_thread([this] { work(); })) {}
 
 Log::~Log() { flush(); }
 

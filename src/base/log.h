@@ -6,7 +6,8 @@
 //
 // A thread of its own writes, so that whoever reads the log slowly stops nobody: what does not fit
 // into the queue is dropped, and how many lines were is said. Values are cut at 1 KiB; control
-// characters are escaped. Thread-safety: all functions from any thread. Errors: none.
+// characters are escaped. Thread-safety: all functions from any thread. Errors: none, but for those
+// of start_thread in the constructor.
 #pragma once
 
 #include <atomic>

@@ -13,6 +13,8 @@
 #include <immintrin.h>
 #endif
 
+#include "base/start_thread.h"
+
 namespace octet {
 namespace {
 
@@ -112,10 +114,17 @@ int available_threads() {
 ThreadPool::ThreadPool(int threads) {
   const int total = threads > 0 ? threads : available_threads();
   workers_.reserve(static_cast<std::size_t>(total - 1));
-  for (int i = 1; i < total; ++i) workers_.emplace_back([this, i] { work(i); });
+  try {
+    for (int i = 1; i < total; ++i) workers_.push_back(start_thread([this, i] { work(i); }));
+  } catch (...) {
+    end_workers();
+    throw;
+  }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::~ThreadPool() { end_workers(); }
+
+void ThreadPool::end_workers() {
   {
     const std::lock_guard lock(mutex_);
     stop_.store(true, std::memory_order_release);

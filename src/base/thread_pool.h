@@ -6,8 +6,8 @@
 // calls run inline on the thread that makes them.
 //
 // Errors: the first exception of a task is rethrown by parallel_for after all running tasks ended;
-// indices not yet started are then skipped. Thread-safety: parallel_for belongs to one thread at a
-// time (the owner); tasks run concurrently.
+// indices not yet started are then skipped. The constructor: those of start_thread. Thread-safety:
+// parallel_for belongs to one thread at a time (the owner); tasks run concurrently.
 #pragma once
 
 #include <atomic>
@@ -54,6 +54,7 @@ class ThreadPool {
   bool enter_job(std::uint64_t& seen);
   void leave_job();
   void close_job();
+  void end_workers();
 
   std::vector<std::thread> workers_;
   // The current job: written by the owner while no worker is inside one.

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "base/format.h"
+#include "base/start_thread.h"
 #include "octet/error.h"
 
 extern char** environ;
@@ -19,6 +20,7 @@ namespace octet::serve {
 namespace {
 
 [[noreturn]] void refuse(int error) {
+  if (error == EAGAIN) refuse_thread(std::error_code(error, std::generic_category()));
   throw Error(Code::kDevice, format("worker: cannot start it: %s", std::strerror(error)));
 }
 

@@ -5,6 +5,7 @@
 #include <new>
 #include <utility>
 
+#include "base/start_thread.h"
 #include "image/image.h"
 #include "image/provenance.h"
 #include "image/record.h"
@@ -21,7 +22,7 @@ Finisher::Finisher(Channel& channel, std::vector<ServedModel> models, std::vecto
     : channel_(channel),
       models_(std::move(models)),
       cards_(std::move(cards)),
-      thread_([this] { work(); }) {}
+      thread_(start_thread([this] { work(); })) {}
 
 Finisher::~Finisher() {
   {

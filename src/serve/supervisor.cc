@@ -83,6 +83,7 @@ void Supervisor::run() {
   int failures = 0;
   while (!stop_) {
     std::string end;
+    UnusableMessage hopeless{.code = Code::kInternal};
     ready_ = false;
     try {
       ChildProcess worker(words_);
@@ -94,8 +95,9 @@ void Supervisor::run() {
         worker.kill();
       }
       end = worker.wait() + end;
-    } catch (const Error& error) {
+    } catch (const Error& error) {  // there is no process
       end = error.what();
+      hopeless = {error.code(), end};
     }
     failures = ready_ ? 0 : failures + 1;
     const bool given_up = !was_ready_ && failures >= kHopelessStarts;
@@ -105,7 +107,8 @@ void Supervisor::run() {
       s.state = stop_ ? WorkerState::kStopped : WorkerState::kRestarting;
       if (!stop_ && !s.unusable) ++s.restarts;
       if (given_up && !s.unusable) {
-        s.unusable = {Code::kInternal, "the worker cannot be started: " + end};
+        if (hopeless.message.empty()) hopeless.message = "the worker cannot be started: " + end;
+        s.unusable = hopeless;
       }
       // A model that worked once may come back: its file system may be away for a while.
       if (was_ready_) s.unusable.reset();

@@ -4,9 +4,9 @@
 #include <unistd.h>
 
 #include <new>
-#include <thread>
 #include <utility>
 
+#include "base/start_thread.h"
 #include "octet/error.h"
 #include "serve/channel.h"
 #include "serve/finisher.h"
@@ -64,13 +64,10 @@ void take_jobs(Inbox& inbox, Runner& runner, Report& report, Log& log) {
   }
 }
 
-void serve(Channel& channel, Inbox& inbox, Runner& runner, const std::vector<ServedModel>& models,
+void serve(Channel& channel, Inbox& inbox, Runner& runner, std::unique_ptr<Finisher> finisher,
            Log& log) {
-  const std::vector<ModelCard> cards = runner.cards();
-  channel.send(encode_message(ToFront(ReadyMessage{cards, runner.slots()})));
-  Finisher finisher(channel, models, cards);
-  WorkerReport report(channel, inbox, finisher);
-  std::thread([&channel, &inbox] { read_messages(channel, inbox); }).detach();
+  channel.send(encode_message(ToFront(ReadyMessage{runner.cards(), runner.slots()})));
+  WorkerReport report(channel, inbox, *finisher);
   while (true) {
     take_jobs(inbox, runner, report, log);
     if (runner.under_way() > 0) {
@@ -89,6 +86,10 @@ void serve(Channel& channel, Inbox& inbox, Runner& runner, const std::vector<Ser
 
 }  // namespace
 
+void refuse_worker(int descriptor, const Error& reason) {
+  Channel(descriptor).send(encode_message(ToFront(UnusableMessage{reason.code(), reason.what()})));
+}
+
 int run_worker(int descriptor, const RunnerOptions& options, Log& log) {
   // The front decides when to end: a terminal and systemd signal both processes.
   ::signal(SIGINT, SIG_IGN);
@@ -97,20 +98,25 @@ int run_worker(int descriptor, const RunnerOptions& options, Log& log) {
   static Channel* const channel = new Channel(descriptor);
   static Inbox* const inbox = new Inbox;
   std::unique_ptr<Runner> runner;
+  std::unique_ptr<Finisher> finisher;
+  bool usable = false;
   UnusableMessage unusable;
   try {
     runner = make_batch_runner(options);
+    finisher = std::make_unique<Finisher>(*channel, options.models, runner->cards());
+    start_thread([] { read_messages(*channel, *inbox); }).detach();
+    usable = true;
   } catch (const Error& error) {
     unusable = {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
     unusable = {Code::kOutOfMemory, "not enough memory for the model"};
   }
-  if (!runner) {
+  if (!usable) {
     channel->send(encode_message(ToFront(unusable)));
-    ::_exit(exit_code(unusable.code));
+    end_process(log, exit_code(unusable.code));
   }
   try {
-    serve(*channel, *inbox, *runner, options.models, log);
+    serve(*channel, *inbox, *runner, std::move(finisher), log);
   } catch (const Error& error) {
     log.error(std::string("worker: ") + error.what());
     end_process(log, exit_code(error.code()));

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "octet/error.h"
 #include "serve/runner.h"
 
 namespace octet::serve {
@@ -12,5 +13,8 @@ namespace octet::serve {
 /// Loads, serves and returns the exit code of the process. `descriptor` is the worker's end of the
 /// channel.
 int run_worker(int descriptor, const RunnerOptions& options, Log& log);
+
+/// Instead: tells the front why there will be no worker.
+void refuse_worker(int descriptor, const Error& reason);
 
 }  // namespace octet::serve
