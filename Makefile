@@ -94,6 +94,7 @@ faults: ## plant each known fault and see a test fail
 
 clients: build ## the official openai client, unmodified, and the sequences of Open WebUI and SillyTavern
 	@python3 -B tests/clients/sequences_test.py build/octet
+	@python3 -B tests/clients/tls_test.py build/octet
 	@tools/python.sh clients -B tests/clients/openai_test.py build/octet
 
 prometheus: build ## a real Prometheus reads a server, promtool tests the alert rules

@@ -49,6 +49,7 @@ LIBRARIES = {
     r"(png|jpeglib|zlib|turbojpeg)\.h|webp/": ["image"],
     r"cuda|cublas|cudnn|nccl": ["backend/cuda"],
     r"boost/": ["http"],
+    r"openssl/": ["http"],
     r"cblas\.h|openblas": [],
     r"regex$": [],  # recursion on hostile text overflows the stack
 }

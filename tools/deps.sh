@@ -6,8 +6,8 @@ set -euo pipefail
 
 kind=${1:-test}
 build=(g++ cmake ninja-build libpng-dev libjpeg62-turbo-dev libwebp-dev zlib1g-dev
-       nlohmann-json3-dev libtomlplusplus-dev libboost1.81-dev)
-test=(libgtest-dev libopenblas-dev python3)
+       nlohmann-json3-dev libtomlplusplus-dev libboost1.81-dev libssl-dev)
+test=(libgtest-dev libopenblas-dev python3 openssl)
 check=(git clang-format clang-tidy)
 full=(clang-16 libclang-rt-16-dev prometheus curl)
 release=(git python3 python3-venv zstd man-db lintian)

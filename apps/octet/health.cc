@@ -9,12 +9,15 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <optional>
+#include <span>
 
 #include "base/atomic_file.h"
 #include "base/format.h"
 #include "commands.h"
 #include "flag_parser.h"
 #include "flags.h"
+#include "http/tls.h"
 #include "octet/error.h"
 #include "standard_streams.h"
 
@@ -34,6 +37,7 @@ struct Options {
   std::string address = "127.0.0.1:8080";
   int timeout = 5;
   bool alive = false;
+  bool tls = false;
   bool quiet = false;
 };
 
@@ -58,6 +62,10 @@ std::vector<Flag> flags_of(Options& o) {
            .group = group,
            .help = "ask whether the process lives, not whether it is ready",
            .target = &o.alive},
+          {.name = "--tls",
+           .group = group,
+           .help = "the server speaks TLS; its certificate is not checked, nothing secret is said",
+           .target = &o.tls},
           {.name = "--quiet", .group = group, .help = "print nothing", .target = &o.quiet}};
 }
 
@@ -99,6 +107,53 @@ class Socket {
   int descriptor_;
 };
 
+/// One connection, with TLS or without.
+class Line {
+ public:
+  Line(const Options& o, int socket) : options_(o), socket_(socket) {
+    if (!o.tls) return;
+    tls_.emplace(socket);
+    demand(tls_->handshake(), "TLS handshake");
+  }
+
+  void send(const std::string& text) {
+    const std::span bytes = std::as_bytes(std::span(text));
+    if (!tls_) {
+      write_all(socket_, bytes, "health");
+      return;
+    }
+    for (std::size_t done = 0, put = 0; done < bytes.size(); done += put) {
+      demand(tls_->write(bytes.data() + done, bytes.size() - done, put), "send");
+    }
+  }
+
+  /// Nothing at the end.
+  std::size_t receive(std::span<char> room) {
+    std::size_t got = 0;
+    if (tls_) {
+      const http::TlsResult result = tls_->read(room.data(), room.size(), got);
+      if (result != http::TlsResult::kClosed) demand(result, "receive");
+      return got;
+    }
+    const ssize_t count = recv(socket_, room.data(), room.size(), 0);
+    if (count < 0) nobody(options_, "receive");
+    return static_cast<std::size_t>(count);
+  }
+
+ private:
+  void demand(http::TlsResult result, const char* what) const {
+    if (result == http::TlsResult::kDone) return;
+    throw Error(
+        Code::kDevice,
+        format("health: expected an answer of %s, found: %s: %s", excerpt(options_.address).c_str(),
+               what, result == http::TlsResult::kFailed ? "failed" : "nothing came in time"));
+  }
+
+  const Options& options_;
+  int socket_;
+  std::optional<http::TlsConnection> tls_;
+};
+
 /// The first bytes of the answer, enough for its status line.
 std::string ask(const Options& o) {
   const sockaddr_in address = address_of(o.address);
@@ -110,14 +165,14 @@ std::string ask(const Options& o) {
   if (connect(connection.get(), generic, sizeof address) != 0) nobody(o, "connect");
   const std::string request = format("GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
                                      o.alive ? "/healthz" : "/readyz", o.address.c_str());
-  write_all(connection.get(), std::as_bytes(std::span(request)), "health");
+  Line line(o, connection.get());
+  line.send(request);
   std::string answer;
   char piece[512];
   while (answer.size() < 64 && answer.find('\n') == std::string::npos) {
-    const ssize_t count = recv(connection.get(), piece, sizeof piece, 0);
-    if (count < 0) nobody(o, "receive");
+    const std::size_t count = line.receive(piece);
     if (count == 0) break;
-    answer.append(piece, static_cast<std::size_t>(count));
+    answer.append(piece, count);
   }
   return answer;
 }

@@ -18,6 +18,7 @@
 #include "base/start_thread.h"
 #include "commands.h"
 #include "http/server.h"
+#include "http/tls.h"
 #include "octet/error.h"
 #include "serve/supervisor.h"
 #include "serve/worker.h"
@@ -116,9 +117,17 @@ Log log_of(const ServeOptions& options) {
   return {options.log_format == "json" ? LogFormat::kJson : LogFormat::kText, level, STDERR_FILENO};
 }
 
+std::shared_ptr<const http::TlsIdentity> tls_of(const ServeOptions& options, Log& log) {
+  if (options.tls_cert.empty()) return nullptr;
+  auto identity = std::make_shared<const http::TlsIdentity>(options.tls_cert, options.tls_key);
+  if (const std::string warning = identity->warning(); !warning.empty()) log.warning(warning);
+  return identity;
+}
+
 int serve_http(const ServeOptions& options) {
   const sigset_t signals = block_signals();
   Log log = log_of(options);
+  const auto tls = tls_of(options, log);
   api::Journal journal(log, options.log_prompts);
   serve::JobLimits limits;
   limits.queued = static_cast<std::size_t>(options.queue);
@@ -134,13 +143,14 @@ int serve_http(const ServeOptions& options) {
   service.provenance = !options.no_provenance;
   service.page = options.page;
   if (options.deadline) service.deadline = static_cast<double>(*options.deadline);
-  api::Front front(
-      service,
-      {.keys = options.keys, .hosts = options.allowed_hosts, .origins = options.allowed_origins});
-  http::Server server({.address = options.address, .port = options.port}, front);
+  api::Front front(service, {.keys = options.keys,
+                             .hosts = options.allowed_hosts,
+                             .origins = options.allowed_origins,
+                             .tls = tls != nullptr});
+  http::Server server({.address = options.address, .port = options.port, .tls = tls}, front);
   {
     const RunningServer running(server, supervisor, jobs);
-    log.info(format("listening on http://%s%s%s:%u",
+    log.info(format("listening on %s://%s%s%s:%u", tls ? "https" : "http",
                     options.address.find(':') == std::string::npos ? "" : "[",
                     options.address.c_str(),
                     options.address.find(':') == std::string::npos ? "" : "]", server.port()));

@@ -30,6 +30,24 @@ void add_listen_flags(ServeOptions& o, std::vector<Flag>& flags) {
                    .target = &o.keys,
                    .accepts = is_not_empty,
                    .expected = "the name of a file of keys"});
+  flags.push_back({.name = "--tls-cert",
+                   .value = "FILE",
+                   .group = group,
+                   .help = "speak TLS (https) with this chain of certificates, as PEM, the "
+                           "server's own first",
+                   .normal = "none",
+                   .target = &o.tls_cert,
+                   .accepts = is_not_empty,
+                   .expected = "the name of a file of certificates"});
+  flags.push_back({.name = "--tls-key",
+                   .value = "FILE",
+                   .group = group,
+                   .help = "private key of the certificate, as PEM without passphrase; others must "
+                           "not be able to read it",
+                   .normal = "none",
+                   .target = &o.tls_key,
+                   .accepts = is_not_empty,
+                   .expected = "the name of a key file"});
   flags.push_back({.name = "--allowed-host",
                    .value = "NAME",
                    .group = group,
@@ -137,6 +155,14 @@ void split_listen(ServeOptions& o) {
   const char* end = o.listen.data() + o.listen.size();
   const auto [stop, error] = std::from_chars(o.listen.data() + colon + 1, end, o.port);
   if (error != std::errc() || stop != end) refuse();
+}
+
+void require_both_of_tls(const ServeOptions& o) {
+  if (o.tls_cert.empty() == o.tls_key.empty()) return;
+  const bool cert = o.tls_key.empty();
+  throw Error(Code::kInvalidArgument,
+              format("%s: expected %s as well", cert ? "--tls-cert" : "--tls-key",
+                     cert ? "--tls-key" : "--tls-cert"));
 }
 
 /// Whoever can reach the port could use the device.
@@ -265,6 +291,7 @@ ServeOptions read_serve_options(std::span<const std::string> words, bool* help) 
   for (const GivenFlag& given : all) store(given);
   options.words = words_of(all);
   split_listen(options);
+  require_both_of_tls(options);
   require_keys(options);
   name_models(options);
   return options;

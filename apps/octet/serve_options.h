@@ -21,6 +21,7 @@ struct ServeOptions {
   std::string listen = "127.0.0.1:8080";
   std::vector<std::string> allowed_hosts, allowed_origins;
   std::string keys;               // file, empty: none
+  std::string tls_cert, tls_key;  // files, both or none
   int queue = 64;                 // jobs that wait
   int batch = 8;                  // pictures that are denoised together
   std::optional<float> deadline;  // seconds

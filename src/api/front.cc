@@ -45,10 +45,12 @@ std::optional<std::string> without_port(std::string_view host) {
   return lower(host.substr(0, colon));
 }
 
-/// The part of an origin that Host repeats: "http://a.example:80" is "a.example:80".
-std::string_view authority_of(std::string_view origin) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
+/// The part of an origin that Host repeats: "http://a.example:80" is "a.example:80". Without TLS
+/// here there may be some in front, with TLS a page that came without is not this server's.
+std::string_view authority_of(std::string_view origin, bool tls) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
     if (origin.starts_with(scheme)) return origin.substr(scheme.size());
+    if (tls) break;
   }
   return {};
 }
@@ -193,7 +195,8 @@ void Front::check_browser(const http::Request& head) const {
   const auto origin = http::find_header(head.headers, "Origin");
   if (!origin) return;
   const auto& allowed = guard_.origins;
-  const bool own = !host.empty() && http::equal_without_case(authority_of(*origin), host);
+  const bool own =
+      !host.empty() && http::equal_without_case(authority_of(*origin, guard_.tls), host);
   if (!own && std::find(allowed.begin(), allowed.end(), *origin) == allowed.end()) {
     throw RequestError(
         403, "forbidden_origin",

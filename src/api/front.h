@@ -22,6 +22,7 @@ struct GuardOptions {
   std::string keys;                  // file of keys (keys.h); empty: none are needed
   std::vector<std::string> hosts;    // names allowed in Host, without port, lower case
   std::vector<std::string> origins;  // allowed besides the server's own, "https://example.org"
+  bool tls = false;                  // the server's own origin is https, then
 };
 
 class Front final : public http::Application {

@@ -92,9 +92,12 @@ class Streamer {
   bool over_ = false;
 };
 
-/// Where the client finds this server: the guard has checked Host.
+/// Where the client finds this server: the guard has checked Host, and a proxy that speaks TLS for
+/// us says so. Who lies about it misleads only itself.
 std::string base_of(const http::Request& request, const Generation& g) {
-  return g.response_format == "url" ? "http://" + std::string(request.header("Host")) : "";
+  if (g.response_format != "url") return "";
+  const bool tls = request.tls || request.header("X-Forwarded-Proto") == "https";
+  return (tls ? "https://" : "http://") + std::string(request.header("Host"));
 }
 
 serve::JobListener answerer(const std::shared_ptr<http::Exchange>& exchange,

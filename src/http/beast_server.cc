@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <boost/asio/compose.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -24,6 +25,7 @@
 
 #include "base/format.h"
 #include "http/server.h"
+#include "http/tls.h"
 #include "octet/error.h"
 
 namespace octet::http {
@@ -96,6 +98,123 @@ std::optional<Refusal> judge_head(const Headers& headers, std::size_t target_byt
   return std::nullopt;
 }
 
+/// A socket, with TLS over it or without; what Asio calls an asynchronous stream. TLS here waits
+/// for the socket and then moves what it can, so a connection without traffic holds no buffers.
+class Stream {
+ public:
+  using executor_type = tcp::socket::executor_type;
+
+  Stream(tcp::socket socket, const TlsIdentity* identity) : socket_(std::move(socket)) {
+    error_code ignored;
+    socket_.non_blocking(true, ignored);
+    socket_.set_option(tcp::no_delay(true), ignored);
+    if (identity) tls_.emplace(*identity, socket_.native_handle());
+  }
+
+  executor_type get_executor() { return socket_.get_executor(); }
+  /// Without TLS, for who only waits or throws away.
+  tcp::socket& socket() { return socket_; }
+  [[nodiscard]] bool has_tls() const { return tls_.has_value(); }
+
+  template <class Handler>
+  void async_handshake(Handler&& handler) {
+    run([this](std::size_t&) { return tls_->handshake(); }, std::forward<Handler>(handler));
+  }
+  template <class Buffers, class Handler>
+  void async_read_some(const Buffers& buffers, Handler&& handler) {
+    if (!tls_) {
+      socket_.async_read_some(buffers, std::forward<Handler>(handler));
+      return;
+    }
+    const asio::mutable_buffer piece = first_of<asio::mutable_buffer>(buffers);
+    run([this, piece](std::size_t& got) { return tls_->read(piece.data(), piece.size(), got); },
+        std::forward<Handler>(handler));
+  }
+  template <class Buffers, class Handler>
+  void async_write_some(const Buffers& buffers, Handler&& handler) {
+    if (!tls_) {
+      socket_.async_write_some(buffers, std::forward<Handler>(handler));
+      return;
+    }
+    const asio::const_buffer piece = first_of<asio::const_buffer>(buffers);
+    run([this, piece](std::size_t& put) { return tls_->write(piece.data(), piece.size(), put); },
+        std::forward<Handler>(handler));
+  }
+
+  /// Waits until there is something to read, or the end.
+  template <class Handler>
+  void async_wait_readable(Handler handler) {
+    if (tls_ && tls_->has_pending()) {
+      asio::post(get_executor(), [h = std::move(handler)]() mutable { h(error_code()); });
+    } else {
+      socket_.async_wait(tcp::socket::wait_read, std::move(handler));
+    }
+  }
+  /// What is there already; an error when the client has left.
+  std::size_t read_now(asio::mutable_buffer room, error_code& error) {
+    std::size_t got = 0;
+    if (!tls_) {
+      got = socket_.read_some(room, error);
+    } else if (const TlsResult result = tls_->read(room.data(), room.size(), got);
+               is_failure(result) || result == TlsResult::kWaitWrite) {
+      error = asio::error::eof;  // who makes us write to be read could keep us busy with it
+    }
+    if (error == asio::error::would_block) error = {};
+    return got;
+  }
+  void shut_down_sending() {
+    error_code ignored;
+    if (tls_) tls_->close_notify();
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  }
+  void close() {
+    error_code ignored;
+    if (tls_) tls_->forget_socket();  // its number will be somebody else's
+    socket_.close(ignored);
+  }
+
+ private:
+  static bool is_failure(TlsResult result) {
+    return result == TlsResult::kClosed || result == TlsResult::kFailed;
+  }
+
+  template <class Buffer, class Buffers>
+  static Buffer first_of(const Buffers& buffers) {
+    const auto end = asio::buffer_sequence_end(buffers);
+    for (auto at = asio::buffer_sequence_begin(buffers); at != end; ++at) {
+      if (Buffer(*at).size() > 0) return *at;
+    }
+    return {};
+  }
+
+  /// Tries `transfer` until it is done, each time when the socket is as it wants it.
+  template <class Transfer, class Handler>
+  void run(Transfer transfer, Handler&& handler) {
+    const auto step = [this, transfer, begun = false](auto& self, error_code error = {},
+                                                      std::size_t = 0) mutable {
+      if (!std::exchange(begun, true)) {  // never within the call that begins it
+        asio::post(get_executor(), std::move(self));
+        return;
+      }
+      std::size_t moved = 0;
+      const TlsResult result = error ? TlsResult::kFailed : transfer(moved);
+      if (result == TlsResult::kDone) {
+        self.complete({}, moved);
+      } else if (is_failure(result)) {
+        self.complete(error ? error : error_code(asio::error::eof), 0);
+      } else {
+        socket_.async_wait(
+            result == TlsResult::kWaitRead ? tcp::socket::wait_read : tcp::socket::wait_write,
+            std::move(self));
+      }
+    };
+    asio::async_compose<Handler, void(error_code, std::size_t)>(step, handler, socket_);
+  }
+
+  tcp::socket socket_;
+  std::optional<TlsConnection> tls_;
+};
+
 class Session;
 
 /// What the sessions of a server share.
@@ -114,7 +233,10 @@ struct Shared {
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(tcp::socket socket, std::string peer, Shared& shared)
-      : socket_(std::move(socket)), timer_(shared.io), peer_(std::move(peer)), shared_(shared) {
+      : stream_(std::move(socket), shared.options.tls.get()),
+        timer_(shared.io),
+        peer_(std::move(peer)),
+        shared_(shared) {
     shared_.sessions.insert(this);
     ++shared_.peers[peer_];
     shared_.connections = shared_.sessions.size();
@@ -131,12 +253,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void start() {
-    error_code ignored;
-    socket_.non_blocking(true, ignored);
-    socket_.set_option(tcp::no_delay(true), ignored);
-    read_head();
-  }
+  void start() { stream_.has_tls() ? shake_hands() : read_head(); }
 
   /// The answers to exchange `number`; ignored when that is over.
   void answer(std::uint64_t number, const Response& response);
@@ -152,6 +269,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
  private:
+  void shake_hands();
   void await_request();
   void read_head();
   void take_head(error_code error);
@@ -170,7 +288,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void close();
   void deadline(milliseconds time, std::function<void()> action);
 
-  tcp::socket socket_;
+  Stream stream_;
   asio::steady_timer timer_;
   std::string peer_;
   Shared& shared_;
@@ -268,15 +386,21 @@ void Session::deadline(milliseconds time, std::function<void()> action) {
   });
 }
 
+void Session::shake_hands() {
+  deadline(shared_.options.handshake, [this] { close(); });
+  stream_.async_handshake([self = shared_from_this()](error_code error, std::size_t) {
+    error ? self->close() : self->read_head();
+  });
+}
+
 void Session::await_request() {
   if (buffer_.size() > 0) {
     read_head();
     return;
   }
   deadline(shared_.options.idle, [this] { close(); });
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code error) {
-    error ? self->close() : self->read_head();
-  });
+  stream_.async_wait_readable(
+      [self = shared_from_this()](error_code error) { error ? self->close() : self->read_head(); });
 }
 
 void Session::read_head() {
@@ -285,13 +409,14 @@ void Session::read_head() {
   parser_->body_limit(boost::none);  // judged below, by the application's limit
   deadline(shared_.options.header, [this] { close(); });
   beast::http::async_read_header(
-      socket_, buffer_, *parser_,
+      stream_, buffer_, *parser_,
       [self = shared_from_this()](error_code error, std::size_t) { self->take_head(error); });
 }
 
 void Session::fill_request() {
   const auto& head = parser_->get();
-  request_ = Request{.method = std::string(head.method_string()), .peer = peer_};
+  request_ =
+      Request{.method = std::string(head.method_string()), .peer = peer_, .tls = stream_.has_tls()};
   const std::string target(head.target());
   const std::size_t mark = std::min(target.find('?'), target.size());
   request_.path = target.substr(0, mark);
@@ -355,12 +480,12 @@ void Session::read_body(std::size_t limit) {
   deadline(shared_.options.body, [this] { refuse(408, "body: expected sooner"); });
   const auto read = [this] {
     beast::http::async_read(
-        socket_, buffer_, *parser_,
+        stream_, buffer_, *parser_,
         [self = shared_from_this()](error_code error, std::size_t) { self->take_body(error); });
   };
   if (equal_without_case(request_.header("Expect"), "100-continue")) {
     writing_bytes_ = "HTTP/1.1 100 Continue\r\n\r\n";
-    asio::async_write(socket_, asio::buffer(writing_bytes_),
+    asio::async_write(stream_, asio::buffer(writing_bytes_),
                       [self = shared_from_this(), read](error_code error, std::size_t) {
                         error ? self->close() : read();
                       });
@@ -401,18 +526,13 @@ void Session::hand_over() {
 
 /// Notices that the client leaves, while it waits; what it sends meanwhile is the next request.
 void Session::watch() {
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code error) {
+  stream_.async_wait_readable([self = shared_from_this()](error_code error) {
     if (error || !self->open_) return;
     const std::size_t room = kBufferBytes - self->buffer_.size();
     if (room < 4096) return;
     error_code failed;
-    const std::size_t got = self->socket_.read_some(self->buffer_.prepare(4096), failed);
-    self->buffer_.commit(got);
-    if (failed && failed != asio::error::would_block) {
-      self->close();
-    } else {
-      self->watch();
-    }
+    self->buffer_.commit(self->stream_.read_now(self->buffer_.prepare(4096), failed));
+    failed ? self->close() : self->watch();
   });
 }
 
@@ -430,7 +550,7 @@ void Session::write(std::string bytes, std::function<void()> then) {
                milliseconds(static_cast<long>(writing_bytes_.size() / kSlowestBytesPerMs)),
            [this] { close(); });
   asio::async_write(
-      socket_, asio::buffer(writing_bytes_),
+      stream_, asio::buffer(writing_bytes_),
       [self = shared_from_this(), next = std::move(then)](error_code error, std::size_t) {
         self->writing_ = false;
         error ? self->close() : next();
@@ -495,7 +615,7 @@ void Session::pump() {
 
 void Session::on_gone(std::uint64_t number, std::function<void()> callback) {
   if (number != exchange_) return;
-  if (!socket_.is_open()) {
+  if (!stream_.socket().is_open()) {
     callback();
   } else if (open_) {
     gone_ = std::move(callback);
@@ -508,7 +628,7 @@ void Session::finish() {
   gone_ = nullptr;
   request_ = {};
   error_code ignored;
-  socket_.cancel(ignored);  // watch()
+  stream_.socket().cancel(ignored);  // watch()
   if (keep_alive_ && !shared_.stopping) {
     await_request();
   } else {
@@ -518,24 +638,22 @@ void Session::finish() {
 
 /// Lets the client read the answer: closing with bytes unread would take it away again.
 void Session::linger() {
-  error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  stream_.shut_down_sending();
   deadline(kLinger, [this] { close(); });
   discard();
 }
 
 void Session::discard() {
   buffer_.clear();
-  socket_.async_read_some(buffer_.prepare(4096),
-                          [self = shared_from_this()](error_code error, std::size_t) {
-                            error ? self->close() : self->discard();
-                          });
+  stream_.socket().async_read_some(buffer_.prepare(4096),
+                                   [self = shared_from_this()](error_code error, std::size_t) {
+                                     error ? self->close() : self->discard();
+                                   });
 }
 
 void Session::close() {
   timer_.cancel();
-  error_code ignored;
-  socket_.close(ignored);
+  stream_.close();
   open_ = growing_ = false;
   pending_.clear();
   if (const auto gone = std::exchange(gone_, nullptr)) gone();
@@ -585,7 +703,10 @@ struct Server::Impl {
     const std::string peer = endpoint.address().to_string();
     const auto known = shared.peers.find(peer);
     if (known != shared.peers.end() && known->second >= shared.options.connections_per_peer) return;
-    std::make_shared<Session>(std::move(socket), peer, shared)->start();
+    try {
+      std::make_shared<Session>(std::move(socket), peer, shared)->start();
+    } catch (const Error&) {  // no memory for TLS: this client's loss
+    }
   }
 
   void stop() {

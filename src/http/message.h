@@ -29,6 +29,7 @@ struct Request {
   Headers headers;
   std::string body;
   std::string peer;                          // address without port
+  bool tls = false;                          // came by TLS
   std::string owner = {};                    // on whose behalf, as the application found out
   std::string route = {};                    // pattern of the route that answers it
   std::string traceparent = {};              // this server's part of a trace (W3C Trace Context)

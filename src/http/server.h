@@ -48,6 +48,8 @@ struct Admission {
   std::size_t body_limit = 0;       // bytes
 };
 
+class TlsIdentity;
+
 class Application {
  public:
   Application() = default;
@@ -66,11 +68,13 @@ struct ServerOptions {
   std::uint16_t port = 8080;  // 0: any free one
   std::size_t connections = 2048;
   std::size_t connections_per_peer = 1536;
-  std::chrono::milliseconds idle{60000};    // between requests of one connection
-  std::chrono::milliseconds header{10000};  // for the whole head
-  std::chrono::milliseconds body{30000};    // for the whole body
-  std::chrono::milliseconds write{30000};   // for one answer or one piece of a growing one
+  std::chrono::milliseconds idle{60000};       // between requests of one connection
+  std::chrono::milliseconds handshake{10000};  // of TLS
+  std::chrono::milliseconds header{10000};     // for the whole head
+  std::chrono::milliseconds body{30000};       // for the whole body
+  std::chrono::milliseconds write{30000};      // for one answer or one piece of a growing one
   std::chrono::milliseconds heartbeat{10000};
+  std::shared_ptr<const TlsIdentity> tls = {};  // tls.h; null: plain text
 };
 
 class Server {

@@ -5,60 +5,16 @@
 
 #include <thread>
 
-#include "http/server.h"
+#include "http/echo.h"
 #include "support/http_client.h"
 
 namespace octet::http {
 namespace {
 
 using std::chrono::milliseconds;
+using test::Echo;
 using test::HttpAnswer;
 using test::HttpConnection;
-
-class Echo final : public Application {
- public:
-  Admission admit(const Request& head) override {
-    if (head.path == "/refused") return {.refusal = Response{.status = 403, .body = "no"}};
-    return {.body_limit = head.method == "POST" ? 1000u : 0u};
-  }
-  void handle(Request request, std::shared_ptr<Exchange> exchange) override {
-    if (request.path == "/dropped") return;
-    if (request.path == "/thrown") throw std::runtime_error("oh");
-    if (request.path == "/stream") {
-      exchange->begin({.content_type = "text/event-stream"}, ": beat\n\n");
-      exchange->send("data: 1\n\n");
-      exchange->send("data: 2\n\n");
-      exchange->end();
-      return;
-    }
-    if (request.path == "/two-threads") {
-      exchange->begin({.content_type = "text/event-stream"}, "");
-      std::thread([exchange] {
-        exchange->send("data: 1\n\n");
-        exchange->end();
-      }).join();
-      return;
-    }
-    if (request.path == "/wait") {
-      exchange->on_gone([this] { gone = true; });
-      waiting = exchange;
-      return;
-    }
-    if (request.path == "/beat") {
-      exchange->begin({.content_type = "text/event-stream"}, ": beat\n\n");
-      waiting = exchange;
-      return;
-    }
-    exchange->respond(
-        {.content_type = "text/plain",
-         .body = request.method + " " + request.path + " " + request.query + " " + request.body});
-  }
-  Response error(const Request&, int status, const std::string& message) override {
-    return {.status = status, .body = message};
-  }
-  std::shared_ptr<Exchange> waiting;
-  std::atomic<bool> gone{false};
-};
 
 class Framing : public testing::Test {
  protected:

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -42,7 +43,9 @@ ServerProcess::ServerProcess(const std::vector<std::string>& flags, bool wait_un
     ::_exit(127);
   }
   ::close(log);
-  const std::string mark = "listening on http://127.0.0.1:";
+  tls_ = std::find(flags.begin(), flags.end(), "--tls-cert") != flags.end();
+  const std::string mark =
+      std::string("listening on ") + (tls_ ? "https" : "http") + "://127.0.0.1:";
   eventually([&] {
     const std::string text = said();
     const std::size_t place = text.find(mark);

@@ -15,7 +15,7 @@ namespace octet::test {
 
 class ServerProcess {
  public:
-  /// Waits until it is ready unless told otherwise.
+  /// Waits until it is ready unless told otherwise. With --tls-cert it is spoken to by TLS.
   explicit ServerProcess(const std::vector<std::string>& flags = {}, bool wait_until_ready = true,
                          bool free_port = true);
   /// Ends it, by force if need be.
@@ -34,11 +34,11 @@ class ServerProcess {
   [[nodiscard]] std::string said() const;
 
   [[nodiscard]] HttpAnswer get(const std::string& path) const {
-    return http_request(port_, "GET", path);
+    return http_request(port_, "GET", path, "", "", tls_);
   }
   [[nodiscard]] HttpAnswer post(const std::string& path, const std::string& body,
                                 const std::string& headers = "") const {
-    return http_request(port_, "POST", path, body, headers);
+    return http_request(port_, "POST", path, body, headers, tls_);
   }
   [[nodiscard]] HttpAnswer draw(const std::string& body) const {
     return post("/v1/images/generations", body);
@@ -48,6 +48,7 @@ class ServerProcess {
   std::string log_;  // file
   pid_t pid_ = -1;
   std::uint16_t port_ = 0;
+  bool tls_ = false;
 };
 
 /// Looks every 10 ms, for 10 s.

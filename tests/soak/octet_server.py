@@ -21,9 +21,11 @@ def _prepare(nice):
 
 
 class OctetServer:
-    """Ends with the `with` block, by force if need be; `code` is then its exit code."""
+    """Ends with the `with` block, by force if need be; `code` is then its exit code. `tls`: what
+    vouches for its certificate, an ssl.SSLContext, when the flags let it speak TLS."""
 
-    def __init__(self, octet, *flags, nice=0):
+    def __init__(self, octet, *flags, nice=0, tls=None):
+        self.tls = tls
         self.process = subprocess.Popen(
             [octet, "serve", "--listen", "127.0.0.1:0", *flags], stderr=subprocess.PIPE, text=True,
             preexec_fn=lambda: _prepare(nice))
@@ -47,7 +49,7 @@ class OctetServer:
     def _port(self):
         for line in self.process.stderr:
             self.said.append(line)
-            match = re.search(r"listening on http://\S+:(\d+)$", line.strip())
+            match = re.search(r"listening on https?://\S+:(\d+)$", line.strip())
             if match:
                 return int(match.group(1))
         raise RuntimeError("the server does not start: " + "".join(self.said))
@@ -69,7 +71,11 @@ class OctetServer:
 
     def ask(self, method, path, body=None, timeout=300):
         """(status, headers, bytes) of one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        if self.tls:
+            connection = http.client.HTTPSConnection("localhost", self.port, timeout=timeout,
+                                                     context=self.tls)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})

@@ -17,7 +17,8 @@ std::string HttpAnswer::header(const std::string& name) const {
   return head.substr(begin, head.find("\r\n", begin) - begin);
 }
 
-HttpConnection::HttpConnection(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+HttpConnection::HttpConnection(std::uint16_t port, bool tls)
+    : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
@@ -26,6 +27,13 @@ HttpConnection::HttpConnection(std::uint16_t port) : socket_(::socket(AF_INET, S
     ::close(socket_);
     throw std::runtime_error("cannot connect");
   }
+  if (!tls) return;
+  tls_ = std::make_unique<http::TlsConnection>(socket_);
+  if (tls_->handshake() != http::TlsResult::kDone) {
+    tls_.reset();
+    ::close(socket_);
+    throw std::runtime_error("no TLS");
+  }
 }
 
 HttpConnection::~HttpConnection() { ::close(socket_); }
@@ -33,21 +41,33 @@ HttpConnection::~HttpConnection() { ::close(socket_); }
 bool HttpConnection::send(const std::string& bytes) const {
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t sent = ::send(socket_, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
-    if (sent <= 0) return false;
-    done += static_cast<std::size_t>(sent);
+    std::size_t put = 0;
+    if (tls_) {
+      tls_->write(bytes.data() + done, bytes.size() - done, put);
+    } else {
+      const ssize_t sent = ::send(socket_, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+      put = sent > 0 ? static_cast<std::size_t>(sent) : 0;
+    }
+    if (put == 0) return false;
+    done += put;
   }
   return true;
 }
 
 bool HttpConnection::read_more(double seconds) {
   pollfd wanted{socket_, POLLIN, 0};
-  if (::poll(&wanted, 1, static_cast<int>(seconds * 1000)) <= 0) return false;
+  const bool here = tls_ && tls_->has_pending();
+  if (!here && ::poll(&wanted, 1, static_cast<int>(seconds * 1000)) <= 0) return false;
   char piece[65536];
-  const ssize_t got = ::recv(socket_, piece, sizeof(piece), 0);
-  if (got <= 0) return false;
-  buffer_.append(piece, static_cast<std::size_t>(got));
-  return true;
+  std::size_t got = 0;
+  if (tls_) {
+    tls_->read(piece, sizeof(piece), got);
+  } else {
+    const ssize_t count = ::recv(socket_, piece, sizeof(piece), 0);
+    got = count > 0 ? static_cast<std::size_t>(count) : 0;
+  }
+  buffer_.append(piece, got);
+  return got > 0;
 }
 
 std::string HttpConnection::receive_until(const std::string& end, double seconds) {
@@ -107,8 +127,8 @@ std::string request_text(const std::string& method, const std::string& path,
 }
 
 HttpAnswer http_request(std::uint16_t port, const std::string& method, const std::string& path,
-                        const std::string& body, const std::string& headers) {
-  HttpConnection connection(port);
+                        const std::string& body, const std::string& headers, bool tls) {
+  HttpConnection connection(port, tls);
   connection.send(request_text(method, path, body, headers));
   return connection.receive();
 }

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+
+#include "http/tls.h"
 
 namespace octet::test {
 
@@ -14,10 +17,10 @@ struct HttpAnswer {
   [[nodiscard]] std::string header(const std::string& name) const;
 };
 
-/// One connection to a server on this machine.
+/// One connection to a server on this machine, over TLS if wanted.
 class HttpConnection {
  public:
-  explicit HttpConnection(std::uint16_t port);
+  explicit HttpConnection(std::uint16_t port, bool tls = false);
   ~HttpConnection();
   HttpConnection(const HttpConnection&) = delete;
   HttpConnection& operator=(const HttpConnection&) = delete;
@@ -37,12 +40,14 @@ class HttpConnection {
   bool read_more(double seconds);
 
   int socket_;
+  std::unique_ptr<http::TlsConnection> tls_;
   std::string buffer_;
 };
 
 /// One request on a connection of its own.
 HttpAnswer http_request(std::uint16_t port, const std::string& method, const std::string& path,
-                        const std::string& body = "", const std::string& headers = "");
+                        const std::string& body = "", const std::string& headers = "",
+                        bool tls = false);
 /// The text of such a request.
 std::string request_text(const std::string& method, const std::string& path,
                          const std::string& body = "", const std::string& headers = "");
