@@ -31,11 +31,12 @@ EDGES = {
     "diffusion": ["base"],
     "pipeline": ["model", "diffusion", "text", "image", "backend/null"],
     "engine": ["pipeline", "backend/profile", "image", "lock"],
+    "doctor": ["base"],
     "quantize": ["engine"],
     "http": ["base"],
-    "serve": ["engine", "image"],
+    "serve": ["engine", "doctor", "image"],
     "api": ["serve", "engine", "image", "http"],
-    "apps": ["engine", "serve", "api", "http", "bill"],
+    "apps": ["engine", "doctor", "serve", "api", "http", "bill"],
 }
 
 # Devices are named in one file; every other file reaches them through backend/backend.h.

@@ -9,6 +9,7 @@
 #include "bench_options.h"
 #include "bench_report.h"
 #include "commands.h"
+#include "doctor/doctor.h"
 #include "gpu_monitor.h"
 #include "image/image.h"
 #include "interrupt.h"
@@ -66,6 +67,15 @@ BenchBatch measure(Engine& engine, const BenchOptions& options, int batch, GpuMo
   return result;
 }
 
+Engine load(const EngineOptions& options) {
+  doctor::require_fit({.engine = options});
+  try {
+    return Engine(options);  // neither copied nor moved
+  } catch (const Error& error) {
+    throw doctor::named(error, options);
+  }
+}
+
 }  // namespace
 
 int run_bench(Words words) {
@@ -77,7 +87,7 @@ int run_bench(Words words) {
   engine_options.memory.request = options.request;
   engine_options.memory.request.batch =
       *std::max_element(options.batches.begin(), options.batches.end());
-  Engine engine(engine_options);
+  Engine engine = load(engine_options);
   const CleanStop clean_stop;
   if (options.clients > 0) {
     const ClientsReport clients = measure_clients(engine, options);

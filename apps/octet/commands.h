@@ -19,6 +19,7 @@ struct Command {
 
 int run_audit(Words words);
 int run_bench(Words words);
+int run_doctor(Words words);
 int run_generate(Words words);
 int run_health(Words words);
 int run_inspect(Words words);

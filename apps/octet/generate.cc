@@ -8,6 +8,7 @@
 #include "checkpoint/safetensors.h"
 #include "checkpoint/safetensors_writer.h"
 #include "commands.h"
+#include "doctor/doctor.h"
 #include "generate_options.h"
 #include "init_files.h"
 #include "interrupt.h"
@@ -82,7 +83,17 @@ Engine load(const GenerateOptions& options) {
   if (stderr_is_terminal() && !options.quiet && !options.json) {
     engine.reading = byte_hook(display, "loading");
   }
-  return Engine(engine);  // neither copied nor moved
+  try {
+    return Engine(engine);  // neither copied nor moved
+  } catch (const Error& error) {
+    throw doctor::named(error, engine);
+  }
+}
+
+void require_fit(const GenerateOptions& options) {
+  doctor::Subject subject{.engine = options.engine, .output = output_folder(options.output)};
+  subject.engine.memory.request = options.request;
+  doctor::require_fit(subject);
 }
 
 /// The files of a run and what is to be said of them, made while it goes on.
@@ -154,6 +165,16 @@ OutputPlan checked_outputs(const GenerateOptions& options) {
   return outputs;
 }
 
+/// What `work` returns; its errors with files as doctor's finding.
+template <typename Work>
+auto named_outputs(const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    throw doctor::named_output(error);
+  }
+}
+
 std::vector<std::string> record_warnings(const GenerateOptions& options, const ModelInfo& model) {
   if (options.like_digest.empty() || options.like_digest == model.digest) return {};
   return {format(
@@ -163,7 +184,8 @@ std::vector<std::string> record_warnings(const GenerateOptions& options, const M
 }
 
 int generate(GenerateOptions options, Clock::time_point start) {
-  const OutputPlan outputs = checked_outputs(options);
+  const OutputPlan outputs = named_outputs([&] { return checked_outputs(options); });
+  require_fit(options);
   if (!options.noise_file.empty()) options.request.noise = read_noise(options.noise_file);
   std::vector<std::string> warnings = read_init_files(options);
   append(warnings, recorded_files_warnings(options));
@@ -182,7 +204,7 @@ int generate(GenerateOptions options, Clock::time_point start) {
                    .outputs = outputs,
                    .warnings = std::move(warnings)};
   const Clock::time_point encode_start = Clock::now();
-  write_outputs(report, files);
+  named_outputs([&] { write_outputs(report, files); });
   report.encode_seconds = seconds_since(encode_start);
   report.total_seconds = seconds_since(start);
   print_lines(options, picture_lines(report));

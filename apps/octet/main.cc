@@ -21,6 +21,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"audit", "compare what this program contains with published advisories", run_audit},
     {"bench", "measure how long pictures take", run_bench},
+    {"doctor", "examine this machine, and say what to do", run_doctor},
     {"generate", "draw pictures from a description", run_generate},
     {"health", "ask a running server whether it is ready", run_health},
     {"inspect", "say what a model is, without loading it", run_inspect},

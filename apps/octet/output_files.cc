@@ -88,6 +88,10 @@ OutputPlan plan_outputs(const std::string& pattern, int batch) {
   return plan;
 }
 
+std::string output_folder(const std::string& pattern) {
+  return pattern == "-" ? "" : folder_of(pattern);
+}
+
 void check_writable(const std::string& flag, const std::string& path) {
   struct stat status {};
   const bool exists = ::stat(path.c_str(), &status) == 0;

@@ -22,6 +22,9 @@ struct OutputPlan {
 /// picture gets "-0", "-1", ... before the suffix. "-" is standard output.
 [[nodiscard]] OutputPlan plan_outputs(const std::string& pattern, int batch);
 
+/// The folder of its files; empty for standard output.
+[[nodiscard]] std::string output_folder(const std::string& pattern);
+
 /// Throws unless a file of this name could be created or replaced now. Leaves no trace.
 void check_writable(const std::string& flag, const std::string& path);
 

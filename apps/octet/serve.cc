@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/start_thread.h"
 #include "commands.h"
+#include "doctor/doctor.h"
 #include "http/server.h"
 #include "http/tls.h"
 #include "octet/error.h"
@@ -173,6 +174,13 @@ int run_serve(Words words) {
     return 0;
   }
   raise_descriptor_limit();
+  // The worker examines models and devices.
+  doctor::require_fit({.engine = options.engine,
+                       .uses_model = false,
+                       .uses_device = false,
+                       .address = options.address,
+                       .port = options.port,
+                       .keys = options.keys});
   return serve_http(options);
 }
 

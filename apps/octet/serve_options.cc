@@ -141,22 +141,6 @@ void add_log_flags(ServeOptions& o, std::vector<Flag>& flags) {
                    .target = &o.log_prompts});
 }
 
-void split_listen(ServeOptions& o) {
-  const std::size_t colon = o.listen.rfind(':');
-  const auto refuse = [&] {
-    throw Error(Code::kInvalidArgument,
-                "--listen: expected ADDRESS:PORT, found '" + excerpt(o.listen) + "'");
-  };
-  if (colon == std::string::npos || colon == 0) refuse();
-  o.address = o.listen.substr(0, colon);
-  if (o.address.starts_with('[') && o.address.ends_with(']')) {
-    o.address = o.address.substr(1, o.address.size() - 2);
-  }
-  const char* end = o.listen.data() + o.listen.size();
-  const auto [stop, error] = std::from_chars(o.listen.data() + colon + 1, end, o.port);
-  if (error != std::errc() || stop != end) refuse();
-}
-
 void require_both_of_tls(const ServeOptions& o) {
   if (o.tls_cert.empty() == o.tls_key.empty()) return;
   const bool cert = o.tls_key.empty();
@@ -229,6 +213,22 @@ memory, 5 file cannot be read, 6 device or address, 7 refused.
 
 }  // namespace
 
+void split_address(const std::string& text, std::string& address, std::uint16_t& port) {
+  const std::size_t colon = text.rfind(':');
+  const auto refuse = [&] {
+    throw Error(Code::kInvalidArgument,
+                "--listen: expected ADDRESS:PORT, found '" + excerpt(text) + "'");
+  };
+  if (colon == std::string::npos || colon == 0) refuse();
+  address = text.substr(0, colon);
+  if (address.starts_with('[') && address.ends_with(']')) {
+    address = address.substr(1, address.size() - 2);
+  }
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, port);
+  if (error != std::errc() || stop != end) refuse();
+}
+
 std::vector<Flag> serve_flags(ServeOptions& options) {
   std::vector<Flag> flags;
   flags.push_back({.name = "--config",
@@ -290,7 +290,7 @@ ServeOptions read_serve_options(std::span<const std::string> words, bool* help) 
   }
   for (const GivenFlag& given : all) store(given);
   options.words = words_of(all);
-  split_listen(options);
+  split_address(options.listen, options.address, options.port);
   require_both_of_tls(options);
   require_keys(options);
   name_models(options);

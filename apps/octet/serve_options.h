@@ -42,6 +42,9 @@ struct ServeOptions {
 [[nodiscard]] std::vector<Flag> serve_flags(ServeOptions& options);
 [[nodiscard]] std::string serve_help();
 
+/// "127.0.0.1:8080", "[::1]:8080". Error(kInvalidArgument) naming --listen.
+void split_address(const std::string& text, std::string& address, std::uint16_t& port);
+
 /// Reads the whole command line; `help` is set instead when help was asked for.
 [[nodiscard]] ServeOptions read_serve_options(std::span<const std::string> words, bool* help);
 

@@ -13,8 +13,9 @@
 
 namespace octet {
 
-/// Expected peak of device memory for one square picture, by the planner that --max-memory follows;
-/// on a GPU with an allowance for context and libraries, of which only the GPU itself knows.
+/// Expected peak of device memory for one square picture, or for a request (side 0), by the planner
+/// that --max-memory follows; on a GPU with an allowance for context and libraries, of which only
+/// the GPU itself knows.
 struct MemoryEstimate {
   int side = 0;        // pixels
   std::string device;  // whose number formats: "cpu" or "cuda"
@@ -32,10 +33,11 @@ struct ModelInspection {
   std::string architecture;  // of the transformer; empty when it cannot be told
   std::string told_by;       // from what the architecture was told
   std::uint64_t files = 0;
-  std::uint64_t bytes = 0;             // of all files
-  std::vector<std::string> problems;   // all that would refuse the model, one line each
-  std::vector<std::string> notes;      // of its files, and what is decided when values are read
-  std::vector<MemoryEstimate> memory;  // empty with problems
+  std::uint64_t bytes = 0;              // of all files
+  std::vector<std::string> problems;    // all that would refuse the model, one line each
+  std::vector<std::string> notes;       // of its files, and what is decided when values are read
+  std::vector<MemoryEstimate> memory;   // empty with problems
+  std::vector<MemoryEstimate> request;  // likewise, of EngineOptions::memory's request
 };
 
 [[nodiscard]] ModelInspection inspect_model(const EngineOptions& options);

@@ -1,12 +1,16 @@
 #include "base/available_memory.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <string>
 
-namespace octet {
+#include "base/memory_limit.h"
 
-std::size_t available_memory() {
+namespace octet {
+namespace {
+
+std::size_t of_the_machine() {
   std::ifstream file("/proc/meminfo");
   for (std::string line; std::getline(file, line);) {
     unsigned long long kilobytes = 0;
@@ -15,6 +19,16 @@ std::size_t available_memory() {
     }
   }
   return 0;
+}
+
+}  // namespace
+
+std::size_t available_memory() {
+  const std::size_t machine = of_the_machine();
+  const auto limit = memory_limit();
+  if (!limit) return machine;
+  // 0 would say that nothing is known.
+  return std::max<std::size_t>(std::min(machine, limit->left()), 1);
 }
 
 }  // namespace octet

@@ -7,6 +7,7 @@
 #include "octet/error.h"
 #ifdef OCTET_CUDA
 #include "backend/cuda/cuda_backend.h"
+#include "base/whole_library.h"
 #endif
 
 namespace octet {
@@ -18,7 +19,14 @@ namespace {
 }
 
 #ifdef OCTET_CUDA
-std::unique_ptr<Backend> make_cuda(int index) { return make_cuda_backend({.device = index}); }
+std::unique_ptr<Backend> make_cuda(int index) {
+  const std::string driver = locate_library("libcuda.so.1");
+  if (const std::string fault = driver.empty() ? "" : library_fault(driver); !fault.empty()) {
+    throw Error(Code::kDevice, format("device: cuda:%d: %s: %s; use --device cpu", index,
+                                      excerpt(driver, 300).c_str(), fault.c_str()));
+  }
+  return make_cuda_backend({.device = index});
+}
 #else
 std::unique_ptr<Backend> make_cuda(int index) {
   throw Error(Code::kDevice,

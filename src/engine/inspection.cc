@@ -25,10 +25,13 @@ struct Target {
 constexpr Target kTargets[] = {{"cpu", DType::kF32, false, false},
                                {"cuda", DType::kBF16, true, true}};
 
-MemoryEstimate estimate(const CountedModel& counted, const Target& target, DType stream, int side) {
-  MemoryEstimate e{.side = side, .device = target.device};
-  const GenerateRequest request{
-      .prompt = "x", .negative_prompt = "x", .seed = 1, .width = side, .height = side};
+GenerateRequest square(int side) {
+  return {.prompt = "x", .negative_prompt = "x", .seed = 1, .width = side, .height = side};
+}
+
+MemoryEstimate estimate(const CountedModel& counted, const Target& target, DType stream,
+                        const GenerateRequest& request) {
+  MemoryEstimate e{.device = target.device};
   try {
     const MemoryDemand d = expected_demand(counted, request, stream, target.own_memory);
     e.activations = d.activations;
@@ -46,7 +49,11 @@ MemoryEstimate estimate(const CountedModel& counted, const Target& target, DType
 void add_estimates(ModelInspection& i, const EngineOptions& options, const Target& target) {
   const DType stream = options.compute == "f32" ? DType::kF32 : target.stream;
   const CountedModel counted = count_model(options, stream, target.native_fp8);
-  for (const int side : kSides) i.memory.push_back(estimate(counted, target, stream, side));
+  for (const int side : kSides) {
+    i.memory.push_back(estimate(counted, target, stream, square(side)));
+    i.memory.back().side = side;
+  }
+  i.request.push_back(estimate(counted, target, stream, options.memory.request));
 }
 
 std::string told_by(const MmditConfig& c) {

@@ -126,10 +126,12 @@ EngineOptions require_lock(EngineOptions options) {
               options.reading);
   if (report.differences.empty()) return options;
   const std::size_t more = report.differences.size() - 1;
-  throw Error(Code::kRefused,
-              format("lock: %s: %s%s", excerpt(options.lock).c_str(),
-                     excerpt(report.differences[0], 600).c_str(),
-                     more == 0 ? "" : format(" (and %zu more: octet verify)", more).c_str()));
+  throw Error(
+      Code::kRefused,
+      format("model-lock: %s: %s%s; octet verify --full lists what differs, octet lock locks the "
+             "model anew",
+             excerpt(options.lock).c_str(), excerpt(report.differences[0], 600).c_str(),
+             more == 0 ? "" : format(" (and %zu more)", more).c_str()));
 }
 
 std::string lock_model(const EngineOptions& options, const ByteHook& hook) {

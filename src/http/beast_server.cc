@@ -676,9 +676,11 @@ struct Server::Impl {
     if (!error) acceptor.bind(endpoint, error);
     if (!error) acceptor.listen(1024, error);
     if (error) {
-      throw Error(Code::kDevice,
-                  format("--listen: cannot listen on %s:%u: %s", options.address.c_str(),
-                         options.port, error.message().c_str()));
+      throw Error(
+          Code::kDevice,
+          format("port: cannot listen on %s:%u: %s; take another address with --listen, or see who "
+                 "holds it: ss -ltnp",
+                 options.address.c_str(), options.port, error.message().c_str()));
     }
     port = acceptor.local_endpoint().port();
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/stopwatch.h"
+#include "doctor/doctor.h"
 #include "image/image.h"
 #include "octet/batch.h"
 #include "octet/error.h"
@@ -26,11 +27,20 @@ struct LoadedEngine {
   std::unique_ptr<Batch> batch;  // goes before its engine
 };
 
+std::unique_ptr<Engine> load(const EngineOptions& options) {
+  doctor::require_fit({.engine = options});
+  try {
+    return std::make_unique<Engine>(options);
+  } catch (const Error& error) {
+    throw doctor::named(error, options);
+  }
+}
+
 class BatchRunner final : public Runner {
  public:
   explicit BatchRunner(const RunnerOptions& options) : slots_(options.batch) {
     for (const ServedModel& model : options.models) {
-      LoadedEngine loaded{model.name, std::make_unique<Engine>(model.options), nullptr};
+      LoadedEngine loaded{model.name, load(model.options), nullptr};
       loaded.batch = loaded.engine->start_batch({.max_pictures = options.batch});
       for (const std::string& warning : loaded.engine->model().warnings) {
         std::fprintf(stderr, "octet: warning: %s: %s\n", model.name.c_str(), warning.c_str());

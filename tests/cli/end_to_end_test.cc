@@ -367,7 +367,7 @@ TEST(EndToEnd, TheSourceMustMatchItsLock) {
       "fp16",          "--lock",      "l",     "--quiet",       "--accept-quality-loss"};
   ASSERT_EQ(model.quantise(make).exit_code, 0);
   write_file(model.path + "/vae/config.json", "{}");
-  expect_refused(model.quantise(make), 7, "lock: l: file vae/config.json");
+  expect_refused(model.quantise(make), 7, "model-lock: l: file vae/config.json");
 }
 
 TEST(EndToEnd, InterruptedQuantisationLeavesNothing) {

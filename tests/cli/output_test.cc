@@ -134,7 +134,8 @@ TEST(Output, BadPathsAreFoundBeforeTheModelIsLoaded) {
 
 TEST(Output, FileSizeLimitIsAnErrorAndLeavesNothing) {
   const TempFolder folder;
-  const ProcessResult result = draw(folder, {}, {.file_limit = 4096});
+  const ProcessResult result =
+      draw(folder, {"--width", "1024", "--height", "1024"}, {.file_limit = 1 << 20});
   EXPECT_EQ(result.exit_code, 5);
   EXPECT_NE(result.err.find("out.png: cannot write: File too large"), std::string::npos)
       << result.err;

@@ -124,7 +124,7 @@ TEST_F(Locked, IsRefusedBeforeAnythingIsLoaded) {
   folder_.write("model/" + kVae, files_[kVae]);
   expect_error(Code::kCorruptFile, "truncated", [&] { Engine({.model = model_}); });
   expect_difference("file " + kVae + ": size: locked ");
-  expect_error(Code::kRefused, "more: octet verify",
+  expect_error(Code::kRefused, " more); octet verify",
                [&] { Engine({.model = model_, .lock = lock_}); });
 }
 

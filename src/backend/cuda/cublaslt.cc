@@ -1,5 +1,6 @@
 #include "backend/cuda/cublaslt.h"
 
+#include "base/cuda_needs.h"
 #include "base/format.h"
 #include "octet/error.h"
 
@@ -8,14 +9,13 @@ namespace {
 
 constexpr const char* kRemedy =
     "install CUDA 13's cuBLAS, or name the folder that has it in OCTET_CUDA_LIBS";
-constexpr std::size_t kOldest = 130000, kBeyond = 140000;  // the major version of the headers
 
 }  // namespace
 
-CublasLt::CublasLt() : library({"libcublasLt.so.13"}, kRemedy) {
+CublasLt::CublasLt() : library({kCublasLtName}, kRemedy) {
   library.get(get_version, "cublasLtGetVersion");
   version = get_version();
-  if (version < kOldest || version >= kBeyond) {
+  if (version < kOldestCublasLt || version >= kBeyondCublasLt) {
     throw Error(Code::kDevice, format("cuda: %s: expected cuBLASLt 13, found version %zu; %s",
                                       library.path().c_str(), version, kRemedy));
   }

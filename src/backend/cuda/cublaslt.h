@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "backend/cuda/shared_library.h"
+#include "base/shared_library.h"
 
 namespace octet::cuda {
 

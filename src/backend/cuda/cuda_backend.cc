@@ -7,10 +7,10 @@
 #include "backend/cuda/cuda_ops.h"
 #include "backend/cuda/driver_memory.h"
 #include "backend/cuda/event_clock.h"
-#include "backend/cuda/machine_code.h"
 #include "backend/cuda/no_device.h"
 #include "backend/cuda/status.h"
 #include "base/check.h"
+#include "base/machine_code.h"
 
 namespace octet {
 namespace cuda {

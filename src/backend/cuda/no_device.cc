@@ -1,9 +1,12 @@
 #include "backend/cuda/no_device.h"
 
+#include "base/cuda_needs.h"
 #include "base/format.h"
 
 namespace octet::cuda {
 namespace {
+
+static_assert(CUDART_VERSION / 1000 == kCudaMajor, "base/cuda_needs.h is of another CUDA");
 
 std::string version(int v) { return format("%d.%d", v / 1000, v % 1000 / 10); }
 

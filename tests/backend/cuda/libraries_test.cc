@@ -47,7 +47,7 @@ std::string refusal(Call call) {
 
 TEST(CudaLibraries, Missing) {
   const std::string text =
-      refusal([] { cuda::SharedLibrary({"liboctet-is-not-there.so.9"}, "install it"); });
+      refusal([] { SharedLibrary({"liboctet-is-not-there.so.9"}, "install it"); });
   EXPECT_SAYS(text, "liboctet-is-not-there.so.9");
   EXPECT_SAYS(text, "install it");
 }
@@ -85,7 +85,7 @@ TEST(CudaLibraries, NamedFolderHoldsSomethingElse) {
 TEST(CudaLibraries, NamedFolderIsEmpty) {
   const test::TempFolder folder;
   const NamedFolders named(folder.path());
-  const cuda::SharedLibrary found({"libc.so.6"}, "");
+  const SharedLibrary found({"libc.so.6"}, "");
   EXPECT_EQ(found.path(), "libc.so.6");
 }
 

@@ -9,14 +9,19 @@
 #include <string>
 #include <vector>
 
-namespace octet::cuda {
+namespace octet {
+
+/// The folders of OCTET_CUDA_LIBS, each with a slash at its end.
+[[nodiscard]] std::vector<std::string> named_library_folders();
 
 class SharedLibrary {
  public:
-  /// `names` in order of preference, e.g. {"libcublasLt.so.13"}; `remedy` ends the error message.
+  /// `names` in order of preference, e.g. {"libcublasLt.so.13"}; `remedy` ends the error message,
+  /// empty: who catches the error adds one.
   SharedLibrary(const std::vector<std::string>& names, const std::string& remedy);
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] bool has(const char* symbol) const;
   /// Error(kDevice) when the library lacks the symbol.
   template <typename F>
   void get(F*& function, const char* symbol) const {
@@ -25,9 +30,10 @@ class SharedLibrary {
 
  private:
   [[nodiscard]] void* find(const char* symbol) const;
+  [[noreturn]] void refuse(const std::string& message) const;
 
   void* handle_ = nullptr;
   std::string path_, remedy_;
 };
 
-}  // namespace octet::cuda
+}  // namespace octet

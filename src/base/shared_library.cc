@@ -1,4 +1,4 @@
-#include "backend/cuda/shared_library.h"
+#include "base/shared_library.h"
 
 #include <dlfcn.h>
 #include <unistd.h>
@@ -7,12 +7,12 @@
 #include <sstream>
 
 #include "base/format.h"
+#include "base/whole_library.h"
 #include "octet/error.h"
 
-namespace octet::cuda {
-namespace {
+namespace octet {
 
-std::vector<std::string> named_folders() {
+std::vector<std::string> named_library_folders() {
   const char* named = std::getenv("OCTET_CUDA_LIBS");
   std::istringstream entries(named == nullptr ? "" : named);
   std::vector<std::string> result;
@@ -22,8 +22,17 @@ std::vector<std::string> named_folders() {
   return result;
 }
 
+namespace {
+
 // Null when it cannot be loaded; then `reason` says why.
 void* open(const std::string& path, std::string& reason) {
+  const std::string file = path.find('/') == std::string::npos ? locate_library(path) : path;
+  const std::string fault =
+      file.empty() || access(file.c_str(), F_OK) != 0 ? "" : library_fault(file);
+  if (!fault.empty()) {
+    reason = file + ": " + fault;
+    return nullptr;
+  }
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   const char* error = handle == nullptr ? dlerror() : nullptr;
   if (handle == nullptr) reason = error == nullptr ? path : error;
@@ -36,15 +45,14 @@ SharedLibrary::SharedLibrary(const std::vector<std::string>& names, const std::s
     : remedy_(remedy) {
   std::string reason;
   std::string tried;
-  for (const std::string& folder : named_folders()) {
+  for (const std::string& folder : named_library_folders()) {
     for (const std::string& name : names) {
       path_ = folder + name;
       if (access(path_.c_str(), F_OK) != 0) continue;
       handle_ = open(path_, reason);
       if (handle_ != nullptr) return;
-      throw Error(Code::kDevice,
-                  format("cuda: %s, named by OCTET_CUDA_LIBS: expected a library, found: %s",
-                         excerpt(path_, 300).c_str(), excerpt(reason, 300).c_str()));
+      refuse(format("%s, named by OCTET_CUDA_LIBS: expected a library, found: %s",
+                    excerpt(path_, 300).c_str(), excerpt(reason, 300).c_str()));
     }
   }
   for (const char* folder : {"", "/usr/local/cuda/lib64/"}) {
@@ -55,15 +63,19 @@ SharedLibrary::SharedLibrary(const std::vector<std::string>& names, const std::s
       tried += (tried.empty() ? "" : "; ") + reason;
     }
   }
-  throw Error(Code::kDevice, format("cuda: expected %s, found none (%s); %s", names[0].c_str(),
-                                    excerpt(tried, 600).c_str(), remedy.c_str()));
+  refuse(format("expected %s, found none (%s)", names[0].c_str(), excerpt(tried, 600).c_str()));
 }
+
+void SharedLibrary::refuse(const std::string& message) const {
+  throw Error(Code::kDevice, "cuda: " + message + (remedy_.empty() ? "" : "; " + remedy_));
+}
+
+bool SharedLibrary::has(const char* symbol) const { return dlsym(handle_, symbol) != nullptr; }
 
 void* SharedLibrary::find(const char* symbol) const {
   void* address = dlsym(handle_, symbol);
   if (address != nullptr) return address;
-  throw Error(Code::kDevice, format("cuda: %s: expected the function %s, found none; %s",
-                                    path_.c_str(), symbol, remedy_.c_str()));
+  refuse(format("%s: expected the function %s, found none", path_.c_str(), symbol));
 }
 
-}  // namespace octet::cuda
+}  // namespace octet

@@ -1,4 +1,4 @@
-#include "backend/cuda/machine_code.h"
+#include "base/machine_code.h"
 
 #include <cctype>
 #include <cstdlib>

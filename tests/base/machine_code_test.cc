@@ -1,5 +1,5 @@
 // Which GPUs a list of architectures serves. Needs no GPU.
-#include "backend/cuda/machine_code.h"
+#include "base/machine_code.h"
 
 #include <gtest/gtest.h>
 
