@@ -27,9 +27,10 @@ TEST(WholeLibrary, CutAnywhere) {
   const test::TempFolder folder;
   const std::string copy = folder.path() + "/cut.so";
   const std::uintmax_t size = std::filesystem::file_size(a_library());
-  for (const std::uintmax_t left : {std::uintmax_t{64}, std::uintmax_t{100}, std::uintmax_t{1000},
-                                    size / 4, size / 2}) {
-    std::filesystem::copy_file(a_library(), copy, std::filesystem::copy_options::overwrite_existing);
+  for (const std::uintmax_t left :
+       {std::uintmax_t{64}, std::uintmax_t{100}, std::uintmax_t{1000}, size / 4, size / 2}) {
+    std::filesystem::copy_file(a_library(), copy,
+                               std::filesystem::copy_options::overwrite_existing);
     std::filesystem::resize_file(copy, left);
     const std::string fault = library_fault(copy);
     EXPECT_NE(fault.find(", found " + std::to_string(left) + " (cut off)"), std::string::npos)

@@ -1,5 +1,5 @@
-// octet doctor as a user meets it: its text, its JSON, its flags. What it says of broken machines is
-// in tests/environments.
+// octet doctor as a user meets it: its text, its JSON, its flags. What it says of broken machines
+// is in tests/environments.
 
 #include <gtest/gtest.h>
 
@@ -23,7 +23,8 @@ ProcessResult examine(const TempFolder& folder, Words words) {
 std::string level_of(const Json& report, const std::string& id) {
   std::string level;
   for (const Json& finding : report["findings"]) {
-    if (finding["id"] == id) level = level.empty() ? finding["level"].get<std::string>() : "several";
+    if (finding["id"] == id)
+      level = level.empty() ? finding["level"].get<std::string>() : "several";
   }
   return level;
 }
@@ -33,7 +34,8 @@ TEST(Doctor, Text) {
   const ProcessResult result = examine(folder, {"--device", "cpu"});
   EXPECT_LT(result.exit_code, 2) << result.out;
   EXPECT_EQ(result.err, "");
-  for (const char* part : {"ok       cpu ", "ok       model ", "\nruns natively  ", "\nverdict  "}) {
+  for (const char* part :
+       {"ok       cpu ", "ok       model ", "\nruns natively  ", "\nverdict  "}) {
     EXPECT_NE(result.out.find(part), std::string::npos) << part << " is not in " << result.out;
   }
   EXPECT_EQ(folder.files(), Words{}) << "nothing is written";

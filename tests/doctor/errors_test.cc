@@ -1,8 +1,9 @@
 // Errors of loading and writing, worded as the findings that they are.
+#include "support/errors.h"
+
 #include <gtest/gtest.h>
 
 #include "doctor/doctor.h"
-#include "support/errors.h"
 
 namespace octet::doctor {
 namespace {
@@ -38,8 +39,8 @@ TEST(NamedErrors, OfMemory) {
 }
 
 TEST(NamedErrors, ThatNoCheckIsAboutStayAsTheyAre) {
-  for (const Code code : {Code::kInternal, Code::kInvalidArgument, Code::kDevice, Code::kRefused,
-                          Code::kCancelled}) {
+  for (const Code code :
+       {Code::kInternal, Code::kInvalidArgument, Code::kDevice, Code::kRefused, Code::kCancelled}) {
     EXPECT_EQ(named_as(code, "width: expected a multiple"), "width: expected a multiple");
   }
 }

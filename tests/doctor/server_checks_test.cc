@@ -47,10 +47,10 @@ TEST(Port, FreeOnes) {
 
 TEST(Port, Occupied) {
   const Listener other;
-  expect_result(port_of("127.0.0.1", other.port()), Level::kFailure,
-                {"cannot listen on 127.0.0.1:" + std::to_string(other.port()),
-                 "Address already in use"},
-                "ss -ltnp 'sport = :" + std::to_string(other.port()));
+  expect_result(
+      port_of("127.0.0.1", other.port()), Level::kFailure,
+      {"cannot listen on 127.0.0.1:" + std::to_string(other.port()), "Address already in use"},
+      "ss -ltnp 'sport = :" + std::to_string(other.port()));
 }
 
 TEST(Port, IsLeftAsItWas) {

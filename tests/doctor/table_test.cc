@@ -23,9 +23,9 @@ TEST(Table, IdsAreStableWords) {
         << id;
   }
   // Those that scripts and documents use.
-  for (const char* id : {"cpu", "limits", "memory", "output", "cache", "model", "model-lock", "port",
-                         "key-file", "driver", "driver-version", "gpu", "gpu-fp8", "gpu-code",
-                         "cublaslt", "gpu-memory"}) {
+  for (const char* id :
+       {"cpu", "limits", "memory", "output", "cache", "model", "model-lock", "port", "key-file",
+        "driver", "driver-version", "gpu", "gpu-fp8", "gpu-code", "cublaslt", "gpu-memory"}) {
     EXPECT_EQ(std::count(ids.begin(), ids.end(), id), 1) << id;
   }
 }
