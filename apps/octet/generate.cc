@@ -165,6 +165,17 @@ OutputPlan checked_outputs(const GenerateOptions& options) {
   return outputs;
 }
 
+/// What `work` returns; where memory is short, doctor's finding.
+template <typename Work>
+auto named_memory(const EngineOptions& options, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.code() != Code::kOutOfMemory) throw;
+    throw doctor::named(error, options);
+  }
+}
+
 /// What `work` returns; its errors with files as doctor's finding.
 template <typename Work>
 auto named_outputs(const Work& work) {
@@ -194,7 +205,8 @@ int generate(GenerateOptions options, Clock::time_point start) {
   append(warnings, engine.model().warnings);
   append(warnings, record_warnings(options, engine.model()));
   Files files;
-  const GenerateResult result = draw(engine, options, outputs.format, warnings, files);
+  const GenerateResult result = named_memory(
+      options.engine, [&] { return draw(engine, options, outputs.format, warnings, files); });
   print_warnings(options, result.warnings);
   append(warnings, result.warnings);
 

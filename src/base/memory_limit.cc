@@ -1,7 +1,11 @@
 #include "base/memory_limit.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <charconv>
 #include <fstream>
+#include <utility>
 
 namespace octet {
 namespace {
@@ -58,10 +62,26 @@ void keep_tightest(std::optional<MemoryLimit>& best, const Interface& names, std
   }
 }
 
+/// `column` of /proc/self/statm counts what the limit does, in pages.
+void keep_tightest(std::optional<MemoryLimit>& best, int resource, const char* name, int column) {
+  rlimit limit{};
+  if (::getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) return;
+  if (limit.rlim_cur == RLIM_INFINITY) return;
+  MemoryLimit found = {.file = name, .limit = limit.rlim_cur};
+  std::ifstream file("/proc/self/statm");
+  std::size_t pages = 0;
+  for (int i = 0; i <= column && file >> pages; ++i) {
+  }
+  found.used = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  if (!best || found.left() < best->left()) best = std::move(found);
+}
+
 }  // namespace
 
 std::optional<MemoryLimit> memory_limit() {
   std::optional<MemoryLimit> best;
+  keep_tightest(best, RLIMIT_AS, "ulimit -v", 0);
+  keep_tightest(best, RLIMIT_DATA, "ulimit -d", 5);
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
     const std::size_t first = line.find(':');

@@ -20,6 +20,10 @@ constexpr Check kChecks[] = {
      "The program is built for glibc 2.34. An older one cannot load it, and the loader's message "
      "(version `GLIBC_2.34' not found) does not say what to do.",
      Level::kFailure, Code::kDevice, Start::kHost, check_glibc},
+    {"proc", "/proc, the kernel's files about processes",
+     "The server starts its worker through /proc/self/exe, and limits of control groups are read "
+     "from there. A chroot without it has neither.",
+     Level::kFailure, Code::kDevice, Start::kHost, check_proc},
     {"seccomp", "whether the kernel lets a process lock itself in",
      "The server decodes pictures of strangers in a child process that can neither open files nor "
      "talk to the network. Where the kernel refuses that, /v1/images/edits and img2img refuse "

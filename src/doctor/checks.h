@@ -50,6 +50,7 @@ struct Check {
 
 Results check_cpu(const Subject& subject, Depth depth);
 Results check_glibc(const Subject& subject, Depth depth);
+Results check_proc(const Subject& subject, Depth depth);
 Results check_seccomp(const Subject& subject, Depth depth);
 Results check_limits(const Subject& subject, Depth depth);
 Results check_cpu_quota(const Subject& subject, Depth depth);

@@ -85,6 +85,18 @@ Results listing(const std::string& name, const std::string& use) {
   return results.empty() ? ok(name + " is not here; " + use) : results;
 }
 
+/// A folder that is named and not there is passed over by the loader without a word.
+void add_missing_folders(Results& results) {
+  for (const std::string& folder : named_library_folders()) {
+    std::error_code error;
+    if (fs::is_directory(folder, error)) continue;
+    results.push_back({Level::kWarning,
+                       format("OCTET_CUDA_LIBS names %s, expected a folder, found none",
+                              excerpt(folder, 300).c_str()),
+                       "correct it, or unset OCTET_CUDA_LIBS"});
+  }
+}
+
 constexpr const char* kRemedy =
     "install CUDA 13's cuBLAS (sudo apt install libcublas-13-0), or name the folder that has it: "
     "export OCTET_CUDA_LIBS=/path/to/lib";
@@ -138,7 +150,9 @@ Results check_cublaslt(const Subject& subject, Depth depth) {
   const bool wanted = *compiled_machine_code() != 0 || asked_gpu(subject).has_value();
   // Half a gigabyte, and it loads the driver, too, even a broken one.
   if (!wanted || !d.works() || d.gpus.empty()) {
-    return listing("libcublasLt", "not opened, since there is no GPU to use it with");
+    Results results = listing("libcublasLt", "not opened, since there is no GPU to use it with");
+    add_missing_folders(results);
+    return results;
   }
   std::string problem;
   const std::string chosen = choose(problem);
@@ -149,6 +163,7 @@ Results check_cublaslt(const Subject& subject, Depth depth) {
     results.push_back(gpu_problem(subject, problem, kRemedy));
   }
   if (depth == Depth::kFull) add_others(results, chosen);
+  add_missing_folders(results);
   return results;
 }
 

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 
 #include "base/format.h"
@@ -93,6 +94,14 @@ Results check_glibc(const Subject& /*subject*/, Depth /*depth*/) {
       format("glibc is %s, %d.%d or newer is needed", version, kGlibcMajor, kGlibcMinor);
   if (major > kGlibcMajor || (major == kGlibcMajor && minor >= kGlibcMinor)) return ok(says);
   return failure(says, "use Debian 12, Ubuntu 22.04, RHEL 9 or newer, or the container image");
+}
+
+Results check_proc(const Subject& subject, Depth /*depth*/) {
+  if (::access("/proc/self/exe", X_OK) == 0) return ok("/proc is mounted");
+  const std::string says =
+      format("/proc/self/exe: %s, expected /proc to be mounted", std::strerror(errno));
+  const std::string remedy = "mount -t proc proc /proc";
+  return subject.address.empty() ? warning(says, remedy) : failure(says, remedy);
 }
 
 Results check_seccomp(const Subject& /*subject*/, Depth /*depth*/) {

@@ -46,6 +46,9 @@ Results check_memory(const Subject& subject, Depth depth) {
   const std::string planned = says + format(", %s is planned to take %llu MiB",
                                             excerpt(subject.engine.model).c_str(), mib(peak));
   if (available == 0 || peak <= available) return ok(planned);
+  if (limit && available <= limit->limit && limit->file.starts_with("ulimit")) {
+    return failure(planned, limit->file + " unlimited");
+  }
   if (limit && available <= limit->limit) {
     return failure(planned,
                    "raise the container's limit: docker run --memory, MemoryMax= of the "

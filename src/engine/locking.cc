@@ -69,7 +69,7 @@ ModelLock describe_parts(const EngineOptions& options) {
   return lock;
 }
 
-ModelLock read_lock(const std::string& path) {
+ModelLock read_text_of_lock(const std::string& path) {
   const auto source = open_file(path);
   if (source->size() > kMaxLockBytes) {
     throw Error(Code::kRefused, format("%s: expected a lock of at most %llu bytes, found %llu",
@@ -79,6 +79,14 @@ ModelLock read_lock(const std::string& path) {
   std::string text(static_cast<std::size_t>(source->size()), '\0');
   source->read(0, std::as_writable_bytes(std::span(text)));
   return parse_lock(text, path);
+}
+
+ModelLock read_lock(const std::string& path) {
+  try {
+    return read_text_of_lock(path);
+  } catch (const Error& error) {
+    throw Error(error.code(), format("model-lock: %s; octet lock writes one", error.what()));
+  }
 }
 
 // The lock answers what was not asked for.

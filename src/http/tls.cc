@@ -22,7 +22,7 @@ namespace octet::http {
 namespace {
 
 constexpr std::size_t kLargestFile = 1 << 20;
-constexpr int kSecurityLevel = 2;           // 112 bits: RSA of 2048, no SHA-1
+constexpr int kSecurityLevel = 2;            // 112 bits: RSA of 2048, no SHA-1
 constexpr int kWarnSeconds = 7 * 24 * 3600;  // before the end of a certificate
 
 template <class T, void (*kFree)(T*)>
@@ -158,8 +158,7 @@ bool is_for_later() { return errno == EAGAIN || errno == EWOULDBLOCK || errno ==
 /// OpenSSL's own would raise SIGPIPE when the client is gone.
 int send_bytes(BIO* bio, const char* bytes, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t sent =
-      ::send(socket_of(bio), bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+  const ssize_t sent = ::send(socket_of(bio), bytes, static_cast<std::size_t>(size), MSG_NOSIGNAL);
   if (sent < 0 && is_for_later()) BIO_set_retry_write(bio);
   return static_cast<int>(sent);
 }

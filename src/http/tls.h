@@ -1,9 +1,9 @@
 // TLS on sockets: 1.2 and 1.3, with OpenSSL, which only tls.cc includes.
 //
 // A TlsIdentity is what a server proves itself with: a chain of certificates and the private key of
-// the first, as PEM. The key must be closed to others. A TlsConnection is one end of a connection on
-// a socket that it does not own; on one that does not block its functions do not block either and
-// say what they wait for. Configuration files, engines and variables of OpenSSL are not read.
+// the first, as PEM. The key must be closed to others. A TlsConnection is one end of a connection
+// on a socket that it does not own; on one that does not block its functions do not block either
+// and say what they wait for. Configuration files, engines and variables of OpenSSL are not read.
 //
 // No renegotiation, no compression, no session tickets (their key would outlive every session's
 // own), only HTTP/1.1 by ALPN. Memory: buffers of 16 KiB come and go with what is under way.

@@ -166,10 +166,24 @@ def cudnn_of_another_version_first(room):
     room.search(room.root / "libraries")
 
 
+def monitored(room, *macros):
+    """A good driver with a monitor that tells something bad."""
+    room.driver()
+    room.stub("libcublaslt.cc", "libcublasLt.so.13")
+    room.environment["OCTET_CUDA_LIBS"] = str(room.root / "libraries")
+    room.stub("libnvidia_ml.cc", "libnvidia-ml.so.1", macros=macros)
+
+
+NO_CONTEXT = "looked at by doctor alone; a stub ends before memory is taken"
 LIBRARIES = [
     gpu_row("cublaslt_absent", "cublaslt", (r"libcublasLt\.so\.13", "found none|not found"), "OCTET_CUDA_LIBS",
             broken="CUDA's math library is not installed.", how="a good driver, no `libcublasLt.so.13`",
             build=no_cublaslt),
+    Row("cublaslt_folder_misspelt", "cublaslt", "warning",
+        broken="`OCTET_CUDA_LIBS` names a folder that is not there.", how="a path that leads nowhere",
+        build=lambda room: room.environment.update(OCTET_CUDA_LIBS="/nowhere/lib"),
+        says=("/nowhere/lib/", "expected a folder"), remedy="unset OCTET_CUDA_LIBS", generate=WORKS, serve=WORKS,
+        asks=("--device", "cpu")),
     gpu_row("cublaslt_too_old_first", "cublaslt", ("expected cuBLASLt 13", "found version 120800"), "OCTET_CUDA_LIBS",
             broken="A cuBLASLt of CUDA 12 comes first in the path, the right one behind it.",
             how="two stubs in `OCTET_CUDA_LIBS`, the first says 12.8", build=old_cublaslt_first),
@@ -186,6 +200,19 @@ LIBRARIES = [
         broken="The wrong major version of cuDNN comes first in the library path, which breaks PyTorch.",
         how="`libcudnn.so.8` before `libcudnn.so.9` in `LD_LIBRARY_PATH`", build=cudnn_of_another_version_first,
         says=(r"libcudnn\.so\.8", "not used by Octet"), remedy="^$", generate=WORKS, serve=WORKS),
+]
+
+GPUS += [
+    gpu_row("gpu_memory_taken", "gpu-memory", ("0.2 of 80.0 GB are free", "held by process 4242", "GB at least"),
+            "nvidia-smi", generate=NO_CONTEXT, serve=NO_CONTEXT,
+            broken="Another program holds the GPU's memory.", how="a stub of NVML that tells 0.2 GB of 80 free",
+            build=lambda room: monitored(room, "FREE=200000000")),
+    gpu_row("gpu_memory_errors", "gpu-health", ("3 uncorrected errors of memory", "expected 0"), "nvidia-smi -r",
+            generate=NO_CONTEXT, serve=NO_CONTEXT, broken="The GPU's memory has uncorrected errors (ECC).",
+            how="a stub of NVML that tells 3", build=lambda room: monitored(room, "ECC_ERRORS=3")),
+    gpu_row("gpu_too_hot", "gpu-health", ("95 degrees", "hotter than 90"), "cooling", level="warning",
+            generate=NO_CONTEXT, serve=NO_CONTEXT, broken="The GPU is too hot.", how="a stub of NVML that tells 95 degrees",
+            build=lambda room: monitored(room, "CELSIUS=95")),
 ]
 
 ROWS = DRIVERS + GPUS + LIBRARIES

@@ -43,6 +43,10 @@ LIMITS = [
             broken="The shell limits address space, which CUDA reserves generously.",
             how="`ulimit -v 4194304`, a good driver",
             build=lambda room: (room.driver(), room.limit("-v 4194304"))),
+    of_host("address_space_below_the_plan", "memory", (r"ulimit -v: 97 MiB", r"planned to take \d+ MiB"), "ulimit -v unlimited",
+            asks=("--device", "cpu"), generate=MEMORY, serve=MEMORY,
+            broken="The shell allows less address space than the picture is planned to take.",
+            how="`ulimit -v 100000`", build=lambda room: room.limit("-v 100000")),
     of_host("no_more_processes", "limits", ("0 further threads", "expected"), "ulimit -u",
             refusal=("no further thread or process can be started",), asks=("--threads", "4"), generate=MEMORY, serve=MEMORY,
             broken="The user may start no more threads or processes.",
@@ -135,11 +139,15 @@ def half_a_processor(room):
     room.own_groups("cpu")
 
 
+NO_WORKER = WORKS  # it starts no other process
 KERNEL = [
     odd("shared_memory_small", "shared-memory", (r"has 1 MiB free", "32 MiB"), "--shm-size",
         broken="/dev/shm is tiny.", how="a `/dev/shm` of 1 MiB", build=small_shm),
     odd("shared_memory_absent", "shared-memory", ("there is no /dev/shm",), "mount -t tmpfs",
         broken="There is no /dev/shm.", how="a `/dev` without it", build=no_shm),
+    of_host("no_proc", "proc", ("/proc/self/exe: No such file", "expected /proc"), "mount -t proc", generate=NO_WORKER,
+            serve=DEVICE, doctor=("--listen", "127.0.0.1:0"), broken="/proc is not mounted, as in a bare chroot.",
+            how="an empty file system over it", build=lambda room: room.mount("mount -t tmpfs none /proc")),
     odd("no_seccomp", "seccomp", ("no seccomp filters",), "CONFIG_SECCOMP_FILTER",
         broken="The kernel, or a sandbox around it, refuses seccomp filters.",
         how="a filter of its own that refuses further ones", build=no_filters),

@@ -1,4 +1,5 @@
 """Broken models: their files, their locks."""
+import os
 import subprocess
 
 from row import Row
@@ -33,6 +34,12 @@ def pointer(room):
     (room.model() / VAE).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 335306212\n")
 
 
+def pipe(room):
+    weights = room.model() / VAE
+    weights.unlink()
+    os.mkfifo(weights)
+
+
 def unreadable(room):
     (room.model() / VAE).chmod(0)
     room.as_nobody()
@@ -59,6 +66,9 @@ MODELS = [
     of_model("weights_unreadable", ("vae", "Permission denied"), "octet inspect", generate=IO, serve=IO,
              broken="A weight file may not be read by this user.", how="mode 0000, started as another user",
              build=unreadable),
+    of_model("weights_are_a_pipe", ("vae", "expected a regular file"), "octet inspect", generate=IO, serve=IO,
+             broken="A pipe stands where weights should be: who opens it waits for ever.", how="a named pipe",
+             build=pipe),
     of_model("variant_absent", ("fp8",), "octet inspect", asks=(*HERE, "--variant", "fp8"),
              broken="`--variant fp8` of a model that has no such files.", how="a model with FP16 only",
              build=lambda room: room.model()),
@@ -68,14 +78,17 @@ LOCKED = (*HERE, "--lock", "../octet.lock")
 
 
 def of_lock(name, **more):
-    return Row(name=name, id="model-lock", level="failure", remedy="octet (verify|lock)", generate=REFUSED,
-               serve=REFUSED, **{"asks": LOCKED, **more})
+    return Row(name=name, id="model-lock", level="failure", remedy="octet (verify|lock)", 
+               **{"asks": LOCKED, "generate": REFUSED, "serve": REFUSED, **more})
 
 
 LOCKS = [
     of_lock("locked_config_changed", says=("scheduler_config.json", "locked", "found"),
             broken="One byte of a locked model's configuration changed.", how="one bit of it inverted",
             build=lambda room: locked(room, "scheduler/scheduler_config.json", 22)),
+    of_lock("lock_absent", says=("nowhere.lock", "No such file"), generate=IO, serve=IO,
+            asks=(*HERE, "--lock", "../nowhere.lock"), broken="The lock does not exist.", how="a path that leads nowhere",
+            build=lambda room: room.model()),
     of_lock("locked_weights_changed", says=(VAE, "sha256", "locked", "found"), asks=(*LOCKED, "--lock-full"),
             broken="One byte of a locked model's weights changed.",
             how="one bit of the VAE's last weight inverted; `--lock-full` reads every byte",

@@ -32,15 +32,15 @@ class Tls : public testing::Test {
  protected:
   Tls() {
     test::write_certificate(path_);
-    server_.emplace(ServerOptions{.port = 0,
-                                  .connections = 40,
-                                  .idle = milliseconds(400),
-                                  .handshake = milliseconds(300),
-                                  .header = milliseconds(300),
-                                  .heartbeat = milliseconds(100),
-                                  .tls = std::make_shared<TlsIdentity>(path_ + ".crt",
-                                                                       path_ + ".key")},
-                    echo_);
+    server_.emplace(
+        ServerOptions{.port = 0,
+                      .connections = 40,
+                      .idle = milliseconds(400),
+                      .handshake = milliseconds(300),
+                      .header = milliseconds(300),
+                      .heartbeat = milliseconds(100),
+                      .tls = std::make_shared<TlsIdentity>(path_ + ".crt", path_ + ".key")},
+        echo_);
     thread_ = std::thread([this] { server_->run(); });
   }
   ~Tls() override {

@@ -41,8 +41,8 @@ TEST_F(ServerTls, PicturesPagesAndHealth) {
   const std::string url = nlohmann::json::parse(
       server.draw(R"({"prompt":"a","response_format":"url"})").body)["data"][0]["url"];
   EXPECT_TRUE(url.starts_with("https://localhost/")) << url;
-  const std::string health = std::string(OCTET_WITH_STUB) + " health --quiet --address 127.0.0.1:" +
-                             std::to_string(server.port());
+  const std::string health = std::string(OCTET_WITH_STUB) +
+                             " health --quiet --address 127.0.0.1:" + std::to_string(server.port());
   EXPECT_EQ(WEXITSTATUS(std::system((health + " --tls").c_str())), 0);
   EXPECT_EQ(WEXITSTATUS(std::system((health + " --timeout 2 2>&1").c_str())), 6);
 }

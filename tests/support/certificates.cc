@@ -30,9 +30,8 @@ void write_key(const std::string& path, EVP_PKEY* key, const std::string& passph
 }  // namespace
 
 void write_certificate(const std::string& path, const CertificateOptions& options) {
-  EVP_PKEY* key = options.rsa_bits > 0
-                      ? EVP_RSA_gen(static_cast<unsigned>(options.rsa_bits))
-                      : EVP_EC_gen("P-256");
+  EVP_PKEY* key = options.rsa_bits > 0 ? EVP_RSA_gen(static_cast<unsigned>(options.rsa_bits))
+                                       : EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   demand(key && certificate);
   X509_set_version(certificate, 2);
@@ -44,8 +43,8 @@ void write_certificate(const std::string& path, const CertificateOptions& option
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
                              reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
   X509_set_issuer_name(certificate, name);
-  X509_EXTENSION* names = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name,
-                                              "DNS:localhost,IP:127.0.0.1");
+  X509_EXTENSION* names =
+      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1");
   demand(names && X509_add_ext(certificate, names, -1) == 1);
   X509_EXTENSION_free(names);
   demand(X509_sign(certificate, key, EVP_sha256()) > 0);
