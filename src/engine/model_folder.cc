@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "base/check.h"
 #include "base/json_document.h"
@@ -52,6 +53,17 @@ std::string join(const Variants& variants) {
     text += (text.empty() ? "" : ", ") + (name.empty() ? std::string("(unnamed)") : name);
   }
   return text;
+}
+
+// The model's own folder or file, not those above it. In a download cache of Hugging Face
+// (models--OWNER--NAME/snapshots/COMMIT) it is the folder that names it.
+std::string own_name(const std::string& location) {
+  std::error_code ignored;  // then the path as given
+  std::filesystem::path path = std::filesystem::absolute(location, ignored).lexically_normal();
+  if (path.empty()) path = location;
+  if (!path.has_filename()) path = path.parent_path();
+  const std::filesystem::path above = path.parent_path();
+  return (above.filename() == "snapshots" ? above.parent_path() : path).filename().string();
 }
 
 Act act_of(const std::string& name, Act fallback, const std::string& file) {
@@ -236,7 +248,7 @@ ChosenPreset ModelFolder::preset(const MmditConfig& mmdit) const {
 }
 
 std::string ModelFolder::titles() const {
-  std::string text = files_->location();
+  std::string text = own_name(files_->location());
   for (const char* file : {"model_index.json", "transformer/config.json"}) {
     text += " " + json::string_or(read_config(*files_, file), "_name_or_path", "", file);
   }
@@ -254,12 +266,7 @@ std::string ModelFolder::name() const {
   const std::string own =
       json::string_or(read_config(*files_, "octet.json"), "name", "", "octet.json");
   if (!own.empty()) return own;
-  const std::string& path = files_->location();
-  const std::size_t end = path.find_last_not_of('/');
-  const std::size_t slash = path.rfind('/', end);
-  return path.substr(
-      slash == std::string::npos ? 0 : slash + 1,
-      end == std::string::npos ? 0 : end - (slash == std::string::npos ? -1 : slash));
+  return own_name(files_->location());
 }
 
 std::string ModelFolder::digest(const std::vector<std::string>& weights) const {

@@ -16,8 +16,10 @@ using test::bytes_of;
 using test::expect_error;
 using Files = std::map<std::string, test::Bytes>;
 
-LoadedModel load(const Files& files, const std::optional<std::string>& preset = {}) {
-  const ModelFolder folder(std::make_unique<test::MemoryFiles>(files), {.preset = preset});
+LoadedModel load(const Files& files, const std::optional<std::string>& preset = {},
+                 const std::string& location = "memory/model") {
+  const ModelFolder folder(std::make_unique<test::MemoryFiles>(files, location),
+                           {.preset = preset});
   const auto backend = make_null_backend({});
   return load_model(folder, *backend, {}, "auto");
 }
@@ -46,6 +48,23 @@ TEST(Preset, LargeUnlessSomethingSaysTurbo) {
   turbo["transformer/diffusion_pytorch_model.safetensors"] =
       test::safetensors_of(mmdit, {{"modelspec.title", "SD 3.5 Large Turbo"}});
   expect_settings(load(turbo), 4, 1, told);
+}
+
+// Folders above the model are the user's and say nothing; a download cache names the model there.
+TEST(Preset, OnlyTheModelsOwnFolderNamesIt) {
+  const Files large = test::tiny_folder({});
+  const auto name = [&](const char* location) {
+    const std::string said = load(large, {}, location).info.preset;
+    return said.substr(0, said.find(' '));
+  };
+  EXPECT_EQ(name("/data/turbo/model"), "sd3.5-large");
+  EXPECT_EQ(name("/data/turbo/snapshots.old/model/"), "sd3.5-large");
+  EXPECT_EQ(name("/data/turbo/../model/."), "sd3.5-large");
+  EXPECT_EQ(name("/data/models/sd3.5-Large-Turbo"), "sd3.5-large-turbo");
+  EXPECT_EQ(name("/data/models/sd3.5-large-turbo///"), "sd3.5-large-turbo");
+  EXPECT_EQ(name("sd3.5-large-turbo/."), "sd3.5-large-turbo");
+  EXPECT_EQ(name("/hub/models--x--sd3.5-large-turbo/snapshots/ec07796f"), "sd3.5-large-turbo");
+  EXPECT_EQ(name("/turbo/models--x--sd3.5-large/snapshots/b940f670"), "sd3.5-large");
 }
 
 TEST(Preset, ShapesTellTheOthers) {
