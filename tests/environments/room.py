@@ -160,9 +160,13 @@ class Room:
     def limit(self, line):
         self.before.append(f"ulimit {line}")
 
-    def as_nobody(self):
+    @staticmethod
+    def need_root(what):
         if os.geteuid() != 0:
-            raise CannotBuild("another user needs root")
+            raise CannotBuild(f"{what} needs root")
+
+    def as_nobody(self):
+        self.need_root("starting as another user")
         self.starters += ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
     # --- running

@@ -30,6 +30,7 @@ def occupied(room):
 
 def keys_of_another(room):
     keys(room)
+    room.need_root("giving a file to another user")
     os.chown(room.root / "keys", 12345, 12345)
 
 
