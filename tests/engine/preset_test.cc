@@ -57,11 +57,11 @@ TEST(Preset, OnlyTheModelsOwnFolderNamesIt) {
     const std::string said = load(large, {}, location).info.preset;
     return said.substr(0, said.find(' '));
   };
-  EXPECT_EQ(name("/data/turbo/model"), "sd3.5-large");
-  EXPECT_EQ(name("/data/turbo/snapshots.old/model/"), "sd3.5-large");
-  EXPECT_EQ(name("/data/turbo/../model/."), "sd3.5-large");
-  EXPECT_EQ(name("/data/models/sd3.5-Large-Turbo"), "sd3.5-large-turbo");
-  EXPECT_EQ(name("/data/models/sd3.5-large-turbo///"), "sd3.5-large-turbo");
+  EXPECT_EQ(name("/store/turbo/model"), "sd3.5-large");
+  EXPECT_EQ(name("/store/turbo/snapshots.old/model/"), "sd3.5-large");
+  EXPECT_EQ(name("/store/turbo/../model/."), "sd3.5-large");
+  EXPECT_EQ(name("/store/models/sd3.5-Large-Turbo"), "sd3.5-large-turbo");
+  EXPECT_EQ(name("/store/models/sd3.5-large-turbo///"), "sd3.5-large-turbo");
   EXPECT_EQ(name("sd3.5-large-turbo/."), "sd3.5-large-turbo");
   EXPECT_EQ(name("/hub/models--x--sd3.5-large-turbo/snapshots/ec07796f"), "sd3.5-large-turbo");
   EXPECT_EQ(name("/turbo/models--x--sd3.5-large/snapshots/b940f670"), "sd3.5-large");
