@@ -3,6 +3,7 @@
 // Three threads here: HTTP, the supervisor, and this one, which waits for signals. The worker is
 // this program again, with the hidden command serve-worker.
 
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -53,6 +54,13 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// Pictures pass through this process for months. Their buffers go back to the system when they are
+/// freed, instead of leaving holes in a heap whose size then depends on the order of the requests.
+void return_picture_memory() {
+  ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, 32 << 10);
 }
 
 /// Lets accepted jobs end, for as long as --drain-timeout; a second signal cuts that short.
@@ -126,6 +134,7 @@ std::shared_ptr<const http::TlsIdentity> tls_of(const ServeOptions& options, Log
 }
 
 int serve_http(const ServeOptions& options) {
+  return_picture_memory();
   const sigset_t signals = block_signals();
   Log log = log_of(options);
   const auto tls = tls_of(options, log);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -92,6 +93,9 @@ class Backend : public Ops {
     static_cast<void>(recording);
     ops();
   }
+  /// How many pictures of a running batch are worth computing together. A device that one picture
+  /// fills gains nothing from more, and loses its caches to them.
+  [[nodiscard]] virtual int pictures_at_once() const { return std::numeric_limits<int>::max(); }
   /// Ends a unit of work (a step). Waits until at most the returned number of the latest units are
   /// still under way: 0, or 1 where the host prepares a unit while the device works on the last.
   [[nodiscard]] virtual int finish_unit() { return 0; }

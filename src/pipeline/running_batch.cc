@@ -1,6 +1,7 @@
 #include "pipeline/running_batch.h"
 
 #include <algorithm>
+#include <functional>
 #include <new>
 #include <utility>
 
@@ -18,6 +19,12 @@ std::size_t default_prompt_cache(const Models& models) {
   return std::min(kMost, kPrompts * rows * columns * sizeof(float));
 }
 
+// Of the network, at a step that skips layers if it has one.
+int rows_of(const Track& track) {
+  if (track.uncond == nullptr) return 1;
+  return track.guidance->uses_skipped() ? 3 : 2;
+}
+
 }  // namespace
 
 RunningBatch::RunningBatch(Backend& backend, const Models& models, DType stream,
@@ -27,6 +34,7 @@ RunningBatch::RunningBatch(Backend& backend, const Models& models, DType stream,
       stream_(stream),
       null_(make_null_backend({.stream = stream})),
       options_(options),
+      at_once_(static_cast<std::size_t>(std::max(1, backend.pictures_at_once()))),
       cache_(options.prompt_cache.value_or(default_prompt_cache(models))),
       denoiser_(models.mmdit) {
   if (options_.max_pictures >= 1) return;
@@ -173,6 +181,10 @@ RunningBatch::Scratch RunningBatch::scratch_for(const Job& job, int copies) cons
     grow(other.scratch);
     if (other.denoising()) add(other);
   }
+  // All are alike in shape: as many as are computed together, and of those the ones with most rows.
+  std::ranges::stable_sort(tracks, std::ranges::greater(), rows_of);
+  if (tracks.size() > at_once_)
+    tracks.erase(tracks.begin() + std::ptrdiff_t(at_once_), tracks.end());
   grow(plan([&](Backend& null) { return plan_step(models_, null, std::move(tracks)); }));
   return most;
 }
@@ -340,7 +352,11 @@ void RunningBatch::denoise() {
     if (!units_.empty()) backend_.synchronize();
   } else {
     try {
-      denoiser_.step(context(), tracks);
+      for (std::span<Track* const> rest = tracks; !rest.empty();) {
+        const std::size_t count = std::min(rest.size(), at_once_);
+        denoiser_.step(context(), rest.first(count));
+        rest = rest.subspan(count);
+      }
     } catch (const Error& error) {  // nobody knows how far each of them came
       if (error.code() == Code::kDevice) throw;
       for (const Handed& handed : unit) fail(*handed.job, error);

@@ -125,6 +125,7 @@ class RunningBatch final : public Batch {
   DType stream_;
   std::unique_ptr<Backend> null_;
   BatchOptions options_;
+  std::size_t at_once_;  // tracks in one call of the network
   PromptCache cache_;
   Denoiser denoiser_;
   std::optional<PreviewProjection> projection_;  // since the first preview

@@ -157,6 +157,16 @@ TEST_F(BatchOnNull, RequestsShareTheNetworksBatch) {
   for (const Guest& guest : guests_) EXPECT_TRUE(guest.result);
 }
 
+TEST_F(BatchOnNull, AsManyPicturesAtOnceAsTheDeviceLikes) {
+  backend_.at_once = 2;
+  RunningBatch b = batch({});
+  for (int i = 0; i < 5; ++i) join(b, {.steps = 1, .guidance = i == 0 ? 1.0f : 4.0f});
+  while (b.step()) {
+  }
+  EXPECT_EQ(network_calls(), (Rows{3, 4, 2})) << "one of them without guidance";
+  for (const Guest& guest : guests_) EXPECT_TRUE(guest.result);
+}
+
 TEST_F(BatchOnNull, WithoutMemoryOfPromptsOneTextPerStep) {
   RunningBatch b = batch({.prompt_cache = 0});
   for (int i = 0; i < 3; ++i) join(b, {.prompt = std::to_string(i), .steps = 1, .batch = 2});

@@ -27,6 +27,8 @@ class RecordingBackend final : public Backend {
   }
   void clear() { ops_.clear(); }
   int units_behind = 0;  // what finish_unit says
+  int at_once = 1 << 20;
+  [[nodiscard]] int pictures_at_once() const override { return at_once; }
   std::string kind = "null";
   std::vector<std::string> remarks;
   [[nodiscard]] std::vector<std::string> take_remarks() override {
