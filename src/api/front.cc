@@ -11,6 +11,7 @@
 #include "api/jobs_api.h"
 #include "api/openai.h"
 #include "api/page.h"
+#include "api/pictures.h"
 #include "api/trace.h"
 #include "base/format.h"
 #include "base/stopwatch.h"
@@ -150,6 +151,7 @@ Front::Front(Service& service, GuardOptions guard)
   add_openai_routes(router_, service);
   add_edit_routes(router_, service, decoder_);
   add_job_routes(router_, service);
+  add_picture_route(router_, service);
   add_a1111_routes(router_, service);
   add_metrics_route(router_, service, metrics_);
   service.jobs.on_accept([this](const serve::JobSpec& spec, const std::string& token) {

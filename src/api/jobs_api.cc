@@ -9,6 +9,7 @@
 #include "api/base64.h"
 #include "api/events.h"
 #include "api/generation.h"
+#include "api/pictures.h"
 #include "api/trace.h"
 #include "base/format.h"
 
@@ -39,7 +40,7 @@ const char* name_of(Stage stage) {
 Json pictures_json(const serve::JobView& view) {
   Json list = Json::array();
   for (const serve::JobPicture& picture : view.pictures) {
-    list.push_back({{"url", format("/v1/jobs/%s/pictures/%d", view.token.c_str(), picture.index)},
+    list.push_back({{"url", picture_path(view, picture)},
                     {"width", picture.width},
                     {"height", picture.height},
                     {"seed", picture.seed},
@@ -87,7 +88,9 @@ RequestError no_such_job() {
 
 serve::JobView find_job(const Service& service, const http::Request& request) {
   auto view = service.jobs.find(request.parameters.at(0));
-  if (!view) throw no_such_job();
+  const auto owner = owner_of_results(request);
+  // Somebody else's job is none, so that nobody learns that there is one.
+  if (!view || (owner && view->owner != *owner)) throw no_such_job();
   return *std::move(view);
 }
 
@@ -115,14 +118,7 @@ void show_picture(const Service& service, const http::Request& request, const Ex
   const bool whole = error == std::errc() && end == text.data() + text.size();
   for (const serve::JobPicture& picture : find_job(service, request).pictures) {
     if (!whole || picture.index != index || !picture.bytes) continue;
-    const std::string type = format_name(find_job(service, request).format);
-    exchange->respond(
-        {.content_type = "image/" + type,
-         .body = std::string(reinterpret_cast<const char*>(picture.bytes->data()),
-                             picture.bytes->size()),
-         .headers = {{"Content-Disposition",
-                      format("inline; filename=\"%llu.%s\"",
-                             static_cast<unsigned long long>(picture.seed), type.c_str())}}});
+    exchange->respond(picture_answer(request, find_job(service, request), picture));
     return;
   }
   throw RequestError(404, "not_found", "no such picture");

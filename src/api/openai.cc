@@ -8,6 +8,7 @@
 #include "api/events.h"
 #include "api/generation.h"
 #include "api/model_json.h"
+#include "api/pictures.h"
 #include "base/format.h"
 
 namespace octet::api {
@@ -22,9 +23,7 @@ std::string answer_of(const serve::JobView& view, const std::string& quality,
   std::string data;
   for (const serve::JobPicture& picture : view.pictures) {
     data += format("%s{\"%s\":\"", data.empty() ? "" : ",", base.empty() ? "b64_json" : "url");
-    data += base.empty()
-                ? encode_base64(*picture.bytes)
-                : base + format("/v1/jobs/%s/pictures/%d", view.token.c_str(), picture.index);
+    data += base.empty() ? encode_base64(*picture.bytes) : base + picture_path(view, picture);
     data += format("\",\"seed\":%llu}", static_cast<unsigned long long>(picture.seed));
   }
   const Json tail = {{"background", "opaque"},

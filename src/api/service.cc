@@ -65,6 +65,10 @@ std::string accept(Service& service, serve::JobSpec spec, serve::JobListener lis
 
 }  // namespace
 
+std::optional<std::string> owner_of_results(const http::Request& request) {
+  return request.owner.starts_with("key ") ? std::optional(request.owner) : std::nullopt;
+}
+
 serve::ModelCard find_model(const Service& service, const std::optional<std::string>& name) {
   const std::string& wanted = name && !name->empty() ? *name : service.models.front();
   if (std::find(service.models.begin(), service.models.end(), wanted) == service.models.end()) {

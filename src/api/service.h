@@ -39,6 +39,9 @@ struct Service {
   std::mutex repeatable_mutex = {};
 };
 
+/// Whose results a request may have: those of its own key; without keys, whoever knows their names.
+[[nodiscard]] std::optional<std::string> owner_of_results(const http::Request& request);
+
 /// The card of a served model; nullptr name: the default. RequestError 404 for an unknown one, 503
 /// while no worker has ever been ready.
 [[nodiscard]] serve::ModelCard find_model(const Service& service,

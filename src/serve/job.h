@@ -44,6 +44,7 @@ struct JobPicture {
   int width = 0, height = 0;
   std::uint64_t seed = 0;
   std::shared_ptr<const std::vector<std::byte>> bytes;  // the file; null when no longer kept
+  std::string digest = {};                              // SHA-256 of the file
 };
 
 /// How a job stands.

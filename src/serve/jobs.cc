@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/format.h"
+#include "base/sha256.h"
 
 namespace octet::serve {
 namespace {
@@ -139,6 +140,19 @@ std::optional<JobView> Jobs::find(const std::string& token) const {
   const auto place = tokens_.find(token);
   if (place == tokens_.end()) return std::nullopt;
   return view_of(jobs_.at(place->second));
+}
+
+std::optional<JobView> Jobs::with_picture(const std::string& digest,
+                                          const std::optional<std::string>& owner) const {
+  const std::lock_guard lock(mutex_);
+  for (const JobId id : over_) {
+    const Job& job = jobs_.at(id);
+    if (owner && job.spec.owner != *owner) continue;
+    for (const JobPicture& picture : job.view.pictures) {
+      if (picture.digest == digest) return view_of(job);
+    }
+  }
+  return std::nullopt;
 }
 
 std::vector<JobView> Jobs::of_owner(const std::string& owner) const {
@@ -344,6 +358,7 @@ void Jobs::receive(PreviewMessage message) {
 }
 
 void Jobs::receive(PictureMessage message) {
+  const std::string digest = sha256_hex(message.bytes);
   const std::lock_guard lock(mutex_);
   Job* job = running_job(message.id);
   if (!job) return;
@@ -352,7 +367,8 @@ void Jobs::receive(PictureMessage message) {
        .width = message.width,
        .height = message.height,
        .seed = message.seed,
-       .bytes = std::make_shared<const std::vector<std::byte>>(std::move(message.bytes))});
+       .bytes = std::make_shared<const std::vector<std::byte>>(std::move(message.bytes)),
+       .digest = digest});
 }
 
 void Jobs::receive(const DoneMessage& message) {

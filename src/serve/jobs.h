@@ -67,6 +67,9 @@ class Jobs {
   /// How many jobs were ever accepted.
   [[nodiscard]] std::uint64_t accepted() const;
   [[nodiscard]] std::vector<JobView> of_owner(const std::string& owner) const;
+  /// The kept job that has a picture with this digest; with an owner, one of that owner's.
+  [[nodiscard]] std::optional<JobView> with_picture(const std::string& digest,
+                                                    const std::optional<std::string>& owner) const;
 
   // The supervisor's side.
   void set_models(const std::vector<ModelCard>& models);

@@ -170,7 +170,7 @@ TEST(Generation, PicturesAsFilesOfTheServer) {
   for (std::size_t i = 0; i < 2; ++i) {
     EXPECT_FALSE(data[i].contains("b64_json"));
     const auto url = data[i]["url"].get<std::string>();
-    const std::size_t path = url.find("/v1/jobs/job_");
+    const std::size_t path = url.find("/v1/pictures/");
     ASSERT_NE(path, std::string::npos) << url;
     EXPECT_TRUE(url.starts_with("http://localhost")) << url;
     const HttpAnswer file = server.get(url.substr(path));
