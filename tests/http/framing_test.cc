@@ -154,6 +154,37 @@ TEST_F(Framing, RefusesWhatIsNoHttp) {
             415);
 }
 
+TEST_F(Framing, LinesEndOneWayOnly) {
+  // What a proxy in front could read as two requests, or as other headers.
+  for (const std::string& bytes :
+       {std::string("GET /g HTTP/1.1\nHost: a\n\n"),
+        std::string("GET /g HTTP/1.1\r\nHost: a\n\r\n"),
+        std::string("GET /g HTTP/1.1\r\nHost: a\r\nX: a\rY: b\r\n\r\n"),
+        std::string("GET /g HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 40),
+        std::string("GET /g HTTP/1.1\r\n Host: a\r\n\r\n"),
+        std::string("GET /g HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"),
+        std::string("GET /g HTTP/1.1\r\nHost: a\r\nTransfer-Encoding\x0b: chunked\r\n\r\n"),
+        std::string("GET  /g HTTP/1.1\r\nHost: a\r\n\r\n"),
+        std::string("GET /g\tHTTP/1.1\r\nHost: a\r\n\r\n")}) {
+    const HttpAnswer answer = answer_to(bytes);
+    EXPECT_TRUE(answer.status == 400 || answer.status == 0) << answer.status << " " << bytes;
+  }
+  // A folded line is one value (RFC 9112, 5.2), never a header of its own.
+  EXPECT_EQ(answer_to(post("Content-Length: 1\r\nX: a\r\n Content-Length: 9\r\n", "x")).body,
+            "POST /p  x");
+}
+
+TEST_F(Framing, ManyPipelinedRequestsAreAllAnsweredInTurn) {
+  std::string requests;
+  for (int i = 0; i < 3000; ++i) requests += "GET /g HTTP/1.1\r\nHost: a\r\n\r\n";
+  HttpConnection connection(server_.port());
+  std::thread sender([&] { connection.send(requests); });  // more than is read ahead
+  int answered = 0;
+  while (answered < 3000 && connection.receive(5).status == 200) ++answered;
+  sender.join();
+  EXPECT_EQ(answered, 3000);
+}
+
 TEST_F(Framing, DeadlinesAreAbsolute) {
   HttpConnection head(server_.port()), body(server_.port()), idle(server_.port());
   body.send(post("Content-Length: 900\r\n", ""));

@@ -24,7 +24,7 @@ bool eventually(const std::function<bool()>& condition) {
 }
 
 ServerProcess::ServerProcess(const std::vector<std::string>& flags, bool wait_until_ready,
-                             bool free_port) {
+                             bool free_port, void (*before_start)()) {
   char name[] = "/tmp/octet-server-XXXXXX";
   const int log = ::mkstemp(name);
   if (log < 0) throw std::runtime_error("no log file");
@@ -39,6 +39,7 @@ ServerProcess::ServerProcess(const std::vector<std::string>& flags, bool wait_un
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that is killed leaves nothing behind
     ::dup2(log, STDERR_FILENO);
+    if (before_start) before_start();
     ::execv(arguments[0], arguments.data());
     ::_exit(127);
   }

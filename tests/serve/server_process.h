@@ -15,9 +15,10 @@ namespace octet::test {
 
 class ServerProcess {
  public:
-  /// Waits until it is ready unless told otherwise. With --tls-cert it is spoken to by TLS.
+  /// Waits until it is ready unless told otherwise. `before_start` runs in the child before exec.
+  /// With --tls-cert it is spoken to by TLS.
   explicit ServerProcess(const std::vector<std::string>& flags = {}, bool wait_until_ready = true,
-                         bool free_port = true);
+                         bool free_port = true, void (*before_start)() = nullptr);
   /// Ends it, by force if need be.
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
