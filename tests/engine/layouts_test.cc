@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <fstream>
 
 #include "octet/engine.h"
@@ -250,6 +253,14 @@ std::map<std::string, Bytes> fp8_files() {
   add("ComfyUI old", comfy_old(m, kBlocks, 0));
   add("ComfyUI old, full precision", comfy_old(m, kBlocks, 2));
   add("ComfyUI new", comfy_new(m, kBlocks, R"({"format": "float8_e4m3fn"})"));
+  std::string layers;  // metadata alone marks them; inputs stay wide
+  for (const std::string& layer : test::scaled_layers(m, kBlocks)) {
+    layers += (layers.empty() ? "\"" : ", \"") + layer +
+              R"(": {"format": "float8_e4m3fn", "full_precision_matrix_mult": true})";
+  }
+  files["ComfyUI new, metadata alone"] = test::safetensors_of(
+      scaled(m, kBlocks, {}),
+      {{"_quantization_metadata", R"({"format_version": "1.0", "layers": {)" + layers + "}}"}});
   files["torchao"] = test::safetensors_of(
       scaled(m, kBlocks,
              {.codes = "._weight_qdata", .scale = "._weight_scale", .shape = ScaleShape::kRow}),
@@ -326,8 +337,34 @@ TensorMap llama_t5(const TensorMap& t5) {
   return result;
 }
 
-// GGUF transformer and T5 beside safetensors of the rest, in both spellings of its names.
+/// Matrices of values that blocks of 4 bits hold too: up to 7 steps of 2^-6.
+TensorMap in_steps(TensorMap tensors) {
+  for (auto& [name, t] : tensors) {
+    if (t.dims.size() != 2) continue;
+    std::vector<float> values(t.data.size() / sizeof(float));
+    std::memcpy(values.data(), t.data.data(), t.data.size());
+    for (float& v : values) v = std::clamp(std::round(v * 64), -7.0f, 7.0f) / 64;
+    t = test::tensor_of(t.dims, values);
+  }
+  return tensors;
+}
+
+// GGUF transformer and T5 beside safetensors of the rest: every type, in both spellings of names.
+// Widths are 256, so that blocks of k-quants fill them.
 TEST(Layouts, Gguf) {
+  constexpr std::int64_t kWide = 4;  // blocks; the width is 64 times that
+  const TensorMap mmdit = test::single_file_mmdit(
+      in_steps(test::exact(test::mmdit_tensors({.family = test::Family::kSd35Medium,
+                                                .depth = kWide,
+                                                .text_width = 256,
+                                                .pooled_width = 192}))),
+      kWide);
+  const TensorMap t5 = in_steps(test::exact(test::t5_tensors(
+      {.vocabulary = T5Tokenizer::load(test::tiny_tokenizer("tokenizer_3")).vocab_size(),
+       .width = 256,
+       .heads = 4,
+       .head_width = 64,
+       .hidden = 256})));
   const test::TempFolder folder;
   EngineOptions options;
   options.parts.t5_tokenizer = folder.write(
@@ -336,14 +373,24 @@ TEST(Layouts, Gguf) {
       "vae.safetensors", test::safetensors_of(test::latent_diffusion_vae(model().vae, kLevels)));
   options.parts.clip_l = folder.write("l.safetensors", test::safetensors_of(model().clip_l));
   options.parts.clip_g = folder.write("g.safetensors", test::safetensors_of(model().clip_g));
-  options.parts.t5 = folder.write("t5.gguf", test::gguf_file(llama_t5(model().t5)));
-  for (const char* prefix : {"", "model.diffusion_model."}) {
-    options.model = folder.write("m.gguf", test::gguf_file(test::prefixed(single_file(), prefix)));
-    EXPECT_EQ(picture_of(options), expected()) << prefix;
+  options.model = folder.write("m.safetensors", test::safetensors_of(mmdit));
+  options.parts.t5 = folder.write("t5.safetensors", test::safetensors_of(t5));
+  const std::vector<std::uint8_t> wanted = picture_of(options);
+  options.parts.t5 = folder.write("t5.gguf", test::gguf_file(llama_t5(t5), "Q8_0"));
+  const std::string prefix = "model.diffusion_model.";
+  options.model = folder.write("m.gguf", test::gguf_file(test::prefixed(mmdit, prefix), "Q8_0"));
+  EXPECT_EQ(picture_of(options), wanted) << prefix;
+  for (const char* type : {"F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q6_K"}) {
+    options.model = folder.write("m.gguf", test::gguf_file(mmdit, type));
+    options.parts.t5 = folder.write("t5.gguf", test::gguf_file(llama_t5(t5), type));
+    EXPECT_EQ(picture_of(options), wanted) << type;
+    const ModelInspection i = inspect_model(options);
+    EXPECT_EQ(i.problems, std::vector<std::string>{});
+    for (const ComponentInfo& c : i.model.components) {
+      if (c.name != "transformer" && c.name != "text_encoder_3") continue;
+      EXPECT_EQ(c.stored, type) << c.name;
+    }
   }
-  const ModelInspection i = inspect_model(options);
-  EXPECT_EQ(i.problems, std::vector<std::string>{});
-  EXPECT_EQ(i.model.components[0].stored, "Q8_0") << "the blocks are exact";
 }
 
 // FP8 without scales that uses the whole range: a plain cast only if the user says so.

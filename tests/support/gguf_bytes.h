@@ -36,8 +36,8 @@ void put(Bytes& bytes, const std::string& text);  // with its length
 [[nodiscard]] Bytes gguf_number(std::uint64_t value, int size);
 [[nodiscard]] Bytes gguf_text(const std::string& text);
 [[nodiscard]] Bytes gguf_of(const GgufParts& parts);
-/// A right file with F32 tensors: matrices as Q8_0 where blocks with a step of 2^-8 hold them
-/// exactly, else F16; all others F32.
-[[nodiscard]] Bytes gguf_file(const TensorMap& tensors);
+/// A right file with F32 tensors: matrices as `matrices` (F16, BF16 or blocks such as Q4_K) where
+/// the width fits and all values are up to 7 steps of 2^-6, else F16; all others F32.
+[[nodiscard]] Bytes gguf_file(const TensorMap& tensors, const std::string& matrices);
 
 }  // namespace octet::test
