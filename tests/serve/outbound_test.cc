@@ -1,5 +1,5 @@
-// The server asks nobody: under a filter that kills whoever connects or opens a datagram socket, all
-// of it works, and URLs in requests are only text.
+// The server asks nobody: under a filter that kills whoever connects or opens a datagram socket,
+// all of it works, and URLs in requests are only text.
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
