@@ -130,7 +130,11 @@ GenerateResult draw(Engine& engine, const GenerateOptions& options, ImageFormat 
       return encode_picture_file({options, engine.model(), used, picture}, format, files.warnings);
     });
   };
-  return engine.generate(options.request, hooks);
+  try {
+    return engine.generate(options.request, hooks);
+  } catch (const Error& error) {
+    throw doctor::named_memory(error, engine.model().device);
+  }
 }
 
 void write_outputs(RunReport& report, Files& files) {

@@ -1,8 +1,10 @@
 // The octet program: finds the subcommand, runs it, turns an exception into one line on standard
 // error and an exit code.
 
+#include <algorithm>
 #include <exception>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "base/format.h"
 #include "base/start_thread.h"
 #include "commands.h"
+#include "doctor/doctor.h"
 #include "image/decode_child.h"
 #include "octet/error.h"
 #include "standard_streams.h"
@@ -94,6 +97,26 @@ int report_error(int code, const std::string& message) {
   return code;
 }
 
+/// What --json was to print, when it could not be done: for programs, which need no text of ours to
+/// tell a machine's fault from a model's. Not for requests that make no sense, nor behind a report.
+void report_json(Words words, const Error& error) {
+  const auto end = std::find(words.begin(), words.end(), "--");
+  const bool wanted = std::find(words.begin(), end, "--json") != end;
+  if (!wanted || stdout_is_used() || error.code() == Code::kInvalidArgument) return;
+  using Json = nlohmann::ordered_json;
+  const std::string check = doctor::check_of(error);
+  const Json json = {{"error",
+                      {{"code", code_name(error.code())},
+                       {"check", check.empty() ? Json() : Json(check)},
+                       {"message", error.what()},
+                       {"exit", exit_code(error.code())}}}};
+  try {
+    write_stdout(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  } catch (const Error&) {
+    // The line on standard error follows.
+  }
+}
+
 /// Of std::async, which starts threads by itself.
 int no_thread(const std::error_code& reason) {
   try {
@@ -111,6 +134,7 @@ int run(Words words) {
       print_line("octet: interrupted");
       return exit_code(error.code());
     }
+    report_json(words, error);
     return report_error(exit_code(error.code()), error.what());
   } catch (const std::bad_alloc&) {
     return report_error(exit_code(Code::kOutOfMemory),

@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "commands.h"
+#include "doctor/doctor.h"
 #include "interrupt.h"
 #include "octet/error.h"
 #include "output_files.h"
@@ -57,6 +58,10 @@ class StageDisplay {
 int quantize_command(const QuantizeCommand& command) {
   const QuantizeOptions& options = command.options;
   if (!options.out.empty()) check_writable("--out", options.out);
+  // Its peak is not a picture's, so no model's plan is asked for.
+  doctor::require_fit({.engine = {.device = "cpu"},
+                       .uses_model = false,
+                       .output = options.out.empty() ? "" : output_folder(options.out)});
   const CleanStop clean_stop;
   StageDisplay display(command.quiet || command.json);
   QuantizeHooks hooks;

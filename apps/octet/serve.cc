@@ -133,6 +133,19 @@ std::shared_ptr<const http::TlsIdentity> tls_of(const ServeOptions& options, Log
   return identity;
 }
 
+/// For /readyz: what the front can look at itself while it listens, and why there is no worker.
+std::vector<std::string> failing_checks(const ServeOptions& options,
+                                        const serve::WorkerStatus& worker) {
+  std::vector<std::string> ids;
+  const auto found = doctor::fast_checks(
+      {.engine = options.engine, .uses_model = false, .uses_device = false, .keys = options.keys});
+  for (const doctor::Finding& f : found) ids.push_back(f.id);
+  if (worker.state == serve::WorkerState::kReady) return ids;
+  const std::string id = doctor::check_of({Code::kDevice, worker.last_error});
+  if (!id.empty()) ids.push_back(id);
+  return ids;
+}
+
 int serve_http(const ServeOptions& options) {
   return_picture_memory();
   const sigset_t signals = block_signals();
@@ -148,6 +161,7 @@ int serve_http(const ServeOptions& options) {
                        .status = [&] { return supervisor.status(); },
                        .journal = journal,
                        .started = std::time(nullptr)};
+  service.failing = [&] { return failing_checks(options, supervisor.status()); };
   supervisor.on_status([&](const serve::WorkerStatus& status) { journal.worker(status); });
   for (const serve::ServedModel& model : options.served) service.models.push_back(model.name);
   service.provenance = !options.no_provenance;

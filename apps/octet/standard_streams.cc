@@ -27,9 +27,16 @@ void prepare_standard_streams() {
   std::signal(SIGXFSZ, SIG_IGN);
 }
 
+namespace {
+bool stdout_used = false;
+}
+
 void write_stdout(std::span<const std::byte> bytes) {
+  stdout_used = true;
   write_all(STDOUT_FILENO, bytes, "standard output");
 }
+
+bool stdout_is_used() { return stdout_used; }
 
 void write_stdout(const std::string& text) { write_stdout(std::as_bytes(std::span(text))); }
 

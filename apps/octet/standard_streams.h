@@ -16,6 +16,8 @@ void prepare_standard_streams();
 /// Writes everything to standard output or throws; a closed pipe is an error like a full disk.
 void write_stdout(std::span<const std::byte> bytes);
 void write_stdout(const std::string& text);
+/// Whether anything was written by them.
+[[nodiscard]] bool stdout_is_used();
 
 /// One line on standard error, control characters replaced. Never fails: there is nowhere left
 /// to report to.

@@ -20,8 +20,10 @@ http::Response readiness(const Service& service) {
                {"worker", name_of(status.state)},
                {"restarts", status.restarts},
                {"last_error", nullptr},
+               {"failing", Json::array()},
                {"models", Json::array()}};
   if (!status.last_error.empty()) body["last_error"] = status.last_error;
+  if (service.failing) body["failing"] = service.failing();
   for (const serve::ModelCard& card : status.models) {
     body["models"].push_back({{"id", card.name},
                               {"digest", card.digest},

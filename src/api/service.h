@@ -34,7 +34,8 @@ struct Service {
   std::int64_t started = 0;         // Unix time
   std::optional<double> deadline;   // seconds, of jobs that ask for none
   bool provenance = true;           // whether pictures say where they come from
-  std::string page = {};            // folder of the web page; empty: the one in the program
+  std::function<std::vector<std::string>()> failing = {};  // ids of doctor's checks that fail now
+  std::string page = {};  // folder of the web page; empty: the one in the program
   std::unordered_map<std::string, Repeatable> repeatable = {};
   std::mutex repeatable_mutex = {};
 };

@@ -228,32 +228,40 @@ int exit_code(const std::vector<Finding>& findings) {
   return static_cast<int>(worst);
 }
 
-namespace {
-bool asks_for_gpu(const EngineOptions& engine) { return engine.device.starts_with("cuda"); }
-}  // namespace
+std::string check_of(const Error& error) {
+  if (error.code() == Code::kInvalidArgument) return "";
+  const std::string says = error.what();
+  for (const Check& check : kChecks) {
+    if (says.starts_with(std::string(check.id) + ": ")) return check.id;
+  }
+  return "";
+}
+
+Error named_memory(const Error& error, const std::string& device) {
+  if (error.code() != Code::kOutOfMemory) return error;
+  const std::string says = error.what();
+  const std::string id = check_of(error);
+  // Weights that wait for the GPU lie in the host's memory.
+  const bool on_gpu = (device.starts_with("cuda") || says.starts_with("cuda: ")) &&
+                      says.find("host memory") == std::string::npos;
+  if (id == "memory" && on_gpu) return {error.code(), "gpu-" + says};
+  if (!id.empty()) return error;
+  return {error.code(), (on_gpu ? "gpu-memory: " : "memory: ") + says};
+}
 
 Error named(const Error& error, const EngineOptions& engine) {
-  const std::string says = error.what();
-  const auto begins_with = [&says](const Check& c) {
-    return says.starts_with(std::string(c.id) + ": ");
-  };
-  const bool has_id = std::any_of(std::begin(kChecks), std::end(kChecks), begins_with);
-  const std::string inspect =
-      format("; octet inspect '%s' says more", excerpt(engine.model, 300).c_str());
+  const std::string id = check_of(error);
   switch (error.code()) {
     case Code::kIo:
     case Code::kCorruptFile:
     case Code::kModelMismatch:
     case Code::kUnsupported:
-      if (has_id && !says.starts_with("model: ")) return error;
+      if (!id.empty() && id != "model") return error;
       return {error.code(),
-              format("%s%s%s", has_id ? "" : "model: ", says.c_str(), inspect.c_str())};
-    case Code::kOutOfMemory:
-      if (has_id) return error;
-      return {error.code(),
-              format("%s: %s", asks_for_gpu(engine) ? "gpu-memory" : "memory", says.c_str())};
+              format("%s%s; octet inspect '%s' says more", id.empty() ? "model: " : "",
+                     error.what(), excerpt(engine.model, 300).c_str())};
     default:
-      return error;
+      return named_memory(error, engine.device);
   }
 }
 

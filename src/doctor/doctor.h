@@ -54,8 +54,15 @@ void require_fit(const Subject& subject);
 /// An error of loading a model, as the finding that it is: "model: what; remedy". Errors that no
 /// check is about, and those that carry an id already, stay as they are.
 [[nodiscard]] Error named(const Error& error, const EngineOptions& engine);
+/// Memory that ran out while pictures were drawn: "gpu-memory: what" or "memory: what". `device` is
+/// the model's.
+[[nodiscard]] Error named_memory(const Error& error, const std::string& device);
 /// An error of writing results, likewise.
 [[nodiscard]] Error named_output(const Error& error);
+
+/// The id of the check that an error is about, by its text: "id: what"; empty: of none. What is
+/// wrong with a request (a field "model" that is unknown) is about none.
+[[nodiscard]] std::string check_of(const Error& error);
 
 /// What can be computed here, by what was found.
 struct Verdict {

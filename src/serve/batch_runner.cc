@@ -70,7 +70,7 @@ class BatchRunner final : public Runner {
       running_[id] = {.job = std::move(job), .batch = batch, .member = member};
     } catch (const Error& error) {
       if (error.code() == Code::kDevice) throw;
-      report.failed({id, error.code(), error.what(), error.code() == Code::kOutOfMemory});
+      report.failed({id, error.code(), said(job.model, error), error.code() == Code::kOutOfMemory});
     } catch (const std::bad_alloc&) {
       report.failed({id, Code::kOutOfMemory, "not enough memory for this picture"});
     }
@@ -135,6 +135,14 @@ class BatchRunner final : public Runner {
     return nullptr;
   }
 
+  /// With the id of doctor's check where memory ran out.
+  [[nodiscard]] std::string said(const std::string& model, const Error& error) const {
+    for (const LoadedEngine& e : engines_) {
+      if (e.name == model) return doctor::named_memory(error, e.engine->model().device).what();
+    }
+    return error.what();
+  }
+
   BatchHooks hooks_of(JobId id, Report& report) {
     BatchHooks hooks;
     hooks.progress = [this, id, &report](const Progress& p) {
@@ -149,8 +157,8 @@ class BatchRunner final : public Runner {
       report.drawn(member.job, std::move(result));
     };
     hooks.failed = [this, id, &report](const Error& error) {
-      running_.erase(id);
-      report.failed({id, error.code(), error.what()});
+      const Member member = std::move(running_.extract(id).mapped());
+      report.failed({id, error.code(), said(member.job.model, error)});
     };
     return hooks;
   }

@@ -111,7 +111,10 @@ void Supervisor::run() {
         s.unusable = hopeless;
       }
       // A model that worked once may come back: its file system may be away for a while.
-      if (was_ready_) s.unusable.reset();
+      if (was_ready_ && s.unusable) {
+        s.last_error = s.unusable->message;
+        s.unusable.reset();
+      }
     });
     jobs_.worker_lost(end);  // whoever hears of it finds the restart counted
     if (status().unusable) break;

@@ -18,7 +18,9 @@ using Words = std::vector<std::string>;
 struct Attempt {
   TempFolder folder;
   ProcessResult result;
-  Attempt(Words variables, const Words& arguments) {
+  bool json;
+  Attempt(Words variables, const Words& arguments)
+      : json(std::find(arguments.begin(), arguments.end(), "--json") != arguments.end()) {
     variables.emplace_back(OCTET_BINARY);
     variables.insert(variables.end(), arguments.begin(), arguments.end());
     result = run_process("/usr/bin/env", variables, {.folder = folder.path()});
@@ -30,7 +32,11 @@ struct Attempt {
     for (const std::string& part : said) {
       EXPECT_NE(result.err.find(part), std::string::npos) << part << " is not in " << result.err;
     }
-    EXPECT_EQ(result.out, "");
+    // --json: the same line as an object.
+    EXPECT_EQ(result.out.empty(), !json) << result.out;
+    if (json) {
+      EXPECT_NE(result.out.find("\"check\": \"driver\""), std::string::npos) << result.out;
+    }
     EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   }
 };

@@ -79,6 +79,27 @@ TEST(Doctor, ProblemsOfTheModelAreItsFindings) {
   EXPECT_EQ(level_of(locked, "model-lock"), "failure");
 }
 
+TEST(Doctor, ErrorsWithJsonCarryTheIdOfTheirCheck) {
+  const TempFolder folder;
+  const ProcessResult result = run_process(
+      OCTET_WITH_STUB, {"generate", "x", "--json", "-o", "none/a.png"}, {.folder = folder.path()});
+  EXPECT_EQ(result.exit_code, 5);
+  EXPECT_TRUE(result.err.starts_with("octet: error: output: ")) << result.err;
+  const Json error = Json::parse(result.out)["error"];
+  EXPECT_EQ(error["check"], "output");
+  EXPECT_EQ(error["code"], "io");
+  EXPECT_EQ(error["exit"], 5);
+  EXPECT_EQ("octet: error: " + error["message"].get<std::string>() + "\n", result.err);
+
+  const ProcessResult locked = run_process(
+      OCTET_WITH_STUB, {"verify", "other", "--lock", "l", "--json"}, {.folder = folder.path()});
+  EXPECT_EQ(locked.exit_code, 7);
+  EXPECT_TRUE(Json::accept(locked.out)) << "one object, the report: " << locked.out;
+  const ProcessResult prompt =
+      run_process(OCTET_WITH_STUB, {"generate", "--", "--json", "x"}, {.folder = folder.path()});
+  EXPECT_EQ(prompt.out, "") << "not a flag";
+}
+
 TEST(Doctor, StandardOutputHasNoFolder) {
   const TempFolder folder;
   const ProcessResult result = examine(folder, {"--device", "cpu", "-o", "-"});

@@ -38,6 +38,30 @@ TEST(NamedErrors, OfMemory) {
   EXPECT_EQ(named_as(Code::kOutOfMemory, "no room", "cuda:1"), "gpu-memory: no room");
 }
 
+// Of the GPU unless it is said to be the host's, also where "auto" has chosen a GPU.
+TEST(NamedErrors, OfMemoryWhileDrawing) {
+  const auto said = [](const char* text, const std::string& device) {
+    return std::string(named_memory({Code::kOutOfMemory, text}, device).what());
+  };
+  EXPECT_EQ(said("memory: 3 MiB are free", "cuda: NVIDIA H200"), "gpu-memory: 3 MiB are free");
+  EXPECT_EQ(said("memory: 3 MiB are free", "cpu: x"), "memory: 3 MiB are free");
+  EXPECT_EQ(said("cuda: too little", "auto"), "gpu-memory: cuda: too little");
+  EXPECT_EQ(said("cuda: too little host memory to pin", "cuda"),
+            "memory: cuda: too little host memory to pin");
+  EXPECT_EQ(said("memory: weights wait in host memory", "cuda"),
+            "memory: weights wait in host memory");
+  EXPECT_EQ(said("limits: no thread", "cuda"), "limits: no thread");
+  EXPECT_EQ(std::string(named_memory({Code::kIo, "a"}, "cuda").what()), "a");
+}
+
+TEST(CheckOf, AnErrorsText) {
+  EXPECT_EQ(check_of({Code::kDevice, "driver: absent; install it"}), "driver");
+  EXPECT_EQ(check_of({Code::kDevice, "driver-version: 12.4"}), "driver-version");
+  EXPECT_EQ(check_of({Code::kDevice, "exit code 6"}), "");
+  EXPECT_EQ(check_of({Code::kDevice, "driver"}), "");
+  EXPECT_EQ(check_of({Code::kInvalidArgument, "model: expected one that is served"}), "");
+}
+
 TEST(NamedErrors, ThatNoCheckIsAboutStayAsTheyAre) {
   for (const Code code :
        {Code::kInternal, Code::kInvalidArgument, Code::kDevice, Code::kRefused, Code::kCancelled}) {

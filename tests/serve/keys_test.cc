@@ -86,6 +86,16 @@ TEST(Authorization, SecretsOfBothSchemes) {
   }
 }
 
+TEST_F(Keys, ThatOthersMayReadAreAmongTheFailingChecks) {
+  (void)api::add_key(file_, "ann");
+  const ServerProcess server({"--keys", file_});
+  EXPECT_NE(server.get("/readyz").body.find("\"failing\":[]"), std::string::npos);
+  ASSERT_EQ(::chmod(file_.c_str(), 0644), 0);
+  const HttpAnswer answer = server.get("/readyz");
+  EXPECT_EQ(answer.status, 200) << "pictures can be drawn even so";
+  EXPECT_NE(answer.body.find("\"failing\":[\"key-file\"]"), std::string::npos) << answer.body;
+}
+
 TEST_F(Keys, AreAskedForOnEveryRouteButHealthAndThePage) {
   const std::string key = api::add_key(file_, "ann");
   const ServerProcess server({"--keys", file_});
