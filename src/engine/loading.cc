@@ -173,6 +173,11 @@ std::string reason(const Source& s, Compute compute, const Backend& backend) {
                ? "asked for"
                : "no FP8 units on this device: weights stay FP8, inputs are 16-bit";
   }
+  if (compute == Compute::kFP8) {
+    return backend.info().native_fp8
+               ? ""
+               : "no FP8 units on this device: inputs rounded to FP8, products and sums in FP32";
+  }
   if (compute == Compute::kBF16 && s.stored == "F16") {
     return "weights stay F16, inputs are BF16, sums are F32";
   }
@@ -192,7 +197,10 @@ void note_wide_inputs(const WeightReader& reader, Compute compute, ComponentInfo
                    text.empty() ? "" : "; ", count, why.c_str());
   }
   for (const int count : reader.scales().weights) all += count;
-  if (wide >= all) c.compute = name_of(Compute::kW8A16);
+  if (wide >= all) {
+    c.compute = name_of(Compute::kW8A16);
+    c.reason.clear();  // nothing is computed in FP8
+  }
   c.reason += (c.reason.empty() ? "" : "; ") + text;
 }
 

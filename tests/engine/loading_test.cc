@@ -100,6 +100,8 @@ TEST(Loading, ComputeTypes) {
   const Files fp8 = test::tiny_folder({.fp8 = true});
   EXPECT_EQ(compute(fp8, "auto"), "w8a16") << "a device without FP8 units";
   for (const char* asked : {"f32", "bf16", "w8a16", "fp8"}) EXPECT_EQ(compute(fp8, asked), asked);
+  EXPECT_EQ(component(load(fp8, {}, "fp8"), "transformer").reason,
+            "no FP8 units on this device: inputs rounded to FP8, products and sums in FP32");
   for (const char* asked : {"f32", "bf16"}) EXPECT_EQ(compute(plain(), asked), asked);
   EXPECT_EQ(component(load(plain(), {}, "f32"), "vae").compute, "f32");
   for (const char* asked : {"w8a16", "fp8"}) {
