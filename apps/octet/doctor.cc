@@ -2,11 +2,15 @@
 
 #include "doctor/doctor.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "base/format.h"
 #include "base/version.h"
 #include "commands.h"
+#include "doctor_stress.h"
 #include "flag_parser.h"
 #include "model_flags.h"
 #include "octet/error.h"
@@ -36,6 +40,8 @@ Examples:
       whether that model can be drawn with on the first GPU
   octet doctor --listen 0.0.0.0:8080 --keys keys
       whether a server can be started so
+  octet doctor --stress --minutes 5 --width 1024 --height 1024
+      whether it stays so under load
   octet doctor --explain driver-version
       what a check looks at, and why
 
@@ -51,7 +57,44 @@ struct Options {
   std::string output = "out.png";
   std::string listen;
   bool json = false;
+  bool stress = false;
+  std::optional<double> minutes;
 };
+
+void add_stress_flags(Options& o, std::vector<Flag>& flags) {
+  const char* group = "Under load, before going live";
+  GenerateRequest& request = o.subject.engine.memory.request;
+  flags.push_back({.name = "--stress",
+                   .group = group,
+                   .help = "then draw the request again and again, and watch step times, memory, "
+                           "numbers that are not finite and the GPU's health",
+                   .normal = "",
+                   .target = &o.stress});
+  flags.push_back({.name = "--minutes",
+                   .value = "N",
+                   .group = group,
+                   .help = "for how long; a picture that has begun is finished",
+                   .normal = "1",
+                   .target = &o.minutes,
+                   .range = {.low = 0, .high = 10080, .above_low = true}});
+  for (const auto& [name, target] :
+       {std::pair{"--width", &request.width}, std::pair{"--height", &request.height}}) {
+    flags.push_back({.name = name,
+                     .value = "N",
+                     .group = group,
+                     .help = "pixels of the largest request, for the plan too",
+                     .normal = "from the model",
+                     .target = target,
+                     .range = {.low = 16, .high = 16384, .multiple = 16}});
+  }
+  flags.push_back({.name = "--batch",
+                   .value = "N",
+                   .group = group,
+                   .help = "pictures at once, for the plan too",
+                   .normal = "1",
+                   .target = &request.batch,
+                   .range = {.low = 1, .high = 64}});
+}
 
 std::vector<Flag> flags_of(Options& o) {
   const char* group = "Flags";
@@ -92,6 +135,7 @@ std::vector<Flag> flags_of(Options& o) {
                               .target = &o.subject.keys,
                               .accepts = is_not_empty,
                               .expected = "the name of a file of keys"}};
+  add_stress_flags(o, flags);
   add_model_flags(o.subject.engine, flags);
   add_machine_flags(o.subject.engine, flags);
   return flags;
@@ -126,8 +170,26 @@ std::string text_of(const doctor::Verdict& v, int code) {
   return text;
 }
 
-std::string json_of(const std::vector<doctor::Finding>& findings, const doctor::Verdict& v,
-                    int code) {
+template <class Value>
+Json or_null(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json json_of(const doctor::StressRound& r) {
+  const doctor::GpuReading none;
+  const doctor::GpuReading& gpu = r.gpu ? *r.gpu : none;
+  return {{"seconds", r.at},
+          {"step_seconds", r.step_seconds},
+          {"memory_bytes", r.memory},
+          {"celsius", or_null(gpu.celsius)},
+          {"sm_mhz", or_null(r.sm_mhz)},
+          {"memory_mhz", or_null(r.memory_mhz)},
+          {"watts", or_null(r.watts)},
+          {"ecc_uncorrected", or_null(gpu.uncorrected)},
+          {"throttle", r.gpu ? Json(gpu.throttle) : Json()}};
+}
+
+Json json_of(const std::vector<doctor::Finding>& findings, const doctor::Verdict& v, int code) {
   Json list = Json::array();
   for (const doctor::Finding& f : findings) {
     list.push_back({{"id", f.id},
@@ -135,14 +197,49 @@ std::string json_of(const std::vector<doctor::Finding>& findings, const doctor::
                     {"says", f.says},
                     {"remedy", f.remedy}});
   }
-  const Json json = {{"version", engine_version()},
-                     {"findings", list},
-                     {"verdict",
-                      {{"native", v.native},
-                       {"other_precision", v.other_precision},
-                       {"impossible", v.impossible}}},
-                     {"exit", code}};
+  return {{"version", engine_version()},
+          {"findings", list},
+          {"verdict",
+           {{"native", v.native},
+            {"other_precision", v.other_precision},
+            {"impossible", v.impossible}}},
+          {"exit", code}};
+}
+
+std::string text_of(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+StressReport stress_after(const std::vector<doctor::Finding>& findings, const Options& o) {
+  if (doctor::exit_code(findings) < 2) return stress(o.subject, o.minutes.value_or(1));
+  return {.findings = {{.id = "stress",
+                        .level = doctor::Level::kFailure,
+                        .says = "not begun, because of the failures above",
+                        .remedy = "mend them first"}},
+          .rows = {}};
+}
+
+int examine(const Options& o) {
+  std::vector<doctor::Finding> findings = doctor::examine(o.subject);
+  StressReport report;
+  if (o.stress) {
+    report = stress_after(findings, o);
+    std::erase_if(findings, [](const doctor::Finding& f) { return f.id == "stress"; });
+    findings.insert(findings.end(), report.findings.begin(), report.findings.end());
+  }
+  const doctor::Verdict v = doctor::verdict(o.subject, findings);
+  const int code = doctor::exit_code(findings);
+  if (!o.json) {
+    write_stdout(text_of(findings) + text_of(v, code));
+    return code;
+  }
+  Json json = json_of(findings, v, code);
+  if (o.stress) {
+    json["stress"] = Json::array();
+    for (const doctor::StressRound& r : report.rows) json["stress"].push_back(json_of(r));
+  }
+  write_stdout(text_of(json));
+  return code;
 }
 
 }  // namespace
@@ -167,11 +264,7 @@ int run_doctor(Words words) {
   }
   o.subject.output = output_folder(o.output);
   if (!o.listen.empty()) split_address(o.listen, o.subject.address, o.subject.port);
-  const std::vector<doctor::Finding> findings = doctor::examine(o.subject);
-  const doctor::Verdict v = doctor::verdict(o.subject, findings);
-  const int code = doctor::exit_code(findings);
-  write_stdout(o.json ? json_of(findings, v, code) : text_of(findings) + text_of(v, code));
-  return code;
+  return examine(o);
 }
 
 }  // namespace octet::cli

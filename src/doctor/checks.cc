@@ -11,6 +11,11 @@
 namespace octet::doctor {
 namespace {
 
+/// It takes minutes: stress.h.
+Results not_asked_for(const Subject& /*subject*/, Depth /*depth*/) {
+  return ok("not asked for: --stress draws for some minutes and watches");
+}
+
 constexpr Check kChecks[] = {
     {"cpu", "the processor's instruction sets",
      "Octet's kernels are written for AVX2 and AVX-512; without AVX2 pictures take many times as "
@@ -128,6 +133,10 @@ constexpr Check kChecks[] = {
      "A GPU with uncorrected errors computes wrong pictures; one that is hot or throttled computes "
      "slowly.",
      Level::kFailure, Code::kDevice, Start::kNever, check_gpu_health},
+    {"stress", "the machine while it draws, round after round (--stress)",
+     "What is well when idle may not be so under load: steps become slower as the GPU heats up, "
+     "memory grows, numbers are no longer finite, errors of memory (ECC) come.",
+     Level::kFailure, Code::kDevice, Start::kNever, not_asked_for},
 };
 
 bool applies(const Check& check, const Subject& subject, Depth depth) {

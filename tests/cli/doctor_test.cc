@@ -125,6 +125,7 @@ TEST(Doctor, BadInput) {
                         {{"--listen", "8080"}, "--listen: expected ADDRESS:PORT, found '8080'"},
                         {{"--listen", "a:99999"}, "--listen: expected ADDRESS:PORT"},
                         {{"--device", "gpu"}, "--device: expected auto, cpu, cuda or cuda:N"},
+                        {{"--minutes", "0"}, "--minutes: expected "},
                         {{"--jsn"}, "unknown flag --jsn"}};
   for (const Case& c : cases) {
     const ProcessResult result = examine(folder, c.words);
@@ -133,6 +134,52 @@ TEST(Doctor, BadInput) {
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
     EXPECT_EQ(result.out, "");
   }
+}
+
+TEST(Doctor, Stress) {
+  const TempFolder folder;
+  const ProcessResult result =
+      examine(folder, {"--stress", "--minutes", "0.005", "--device", "cpu", "--json", "--width",
+                       "128", "--height", "64", "--batch", "2"});
+  ASSERT_LT(result.exit_code, 2) << result.out;
+  const Json report = Json::parse(result.out);
+  EXPECT_GE(report["stress"].size(), 2u);
+  for (const Json& row : report["stress"]) {
+    EXPECT_EQ(row.size(), 9u);
+    EXPECT_GT(row["memory_bytes"], 0);
+    EXPECT_TRUE(row["celsius"].is_null()) << "no GPU";
+  }
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), std::ssize(report["stress"]));
+  std::string said;
+  for (const Json& finding : report["findings"]) {
+    if (finding["id"] == "stress") said += finding["says"].get<std::string>() + "\n";
+  }
+  for (const char* part :
+       {" rounds, all numbers finite\n", "step time 0.0010 s at first, 0.0010 s at last (+0.0 %)",
+        "not watched: no GPU",
+        "GB, resident memory of the whole process; planned 0.400 GB, at most 1.037 GB is well"}) {
+    EXPECT_NE(said.find(part), std::string::npos) << part << " is not in " << said;
+  }
+  EXPECT_EQ(said.find("not asked for"), std::string::npos);
+  EXPECT_EQ(folder.files(), Words{}) << "nothing is written";
+}
+
+TEST(Doctor, StressWithALimitComparesNoPlan) {
+  const TempFolder folder;
+  const ProcessResult result =
+      examine(folder, {"--stress", "--minutes", "0.001", "--device", "cpu", "--max-memory", "1GB"});
+  EXPECT_NE(result.out.find("not compared: with --max-memory there is no plan"), std::string::npos)
+      << result.out;
+}
+
+TEST(Doctor, StressOfWhatCannotBegin) {
+  const TempFolder folder;
+  const ProcessResult result = examine(folder, {"--stress", "--device", "cpu", "-o", "none/a.png"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.out.find("failure  stress          not begun"), std::string::npos);
+  EXPECT_EQ(result.err, "") << "no row";
+  const ProcessResult plain = examine(folder, {"--device", "cpu"});
+  EXPECT_NE(plain.out.find("ok       stress          not asked for"), std::string::npos);
 }
 
 TEST(Doctor, Help) {
