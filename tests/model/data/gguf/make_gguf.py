@@ -46,7 +46,7 @@ T5 = {"SelfAttention.q": "attn_q", "SelfAttention.k": "attn_k", "SelfAttention.v
       "DenseReluDense.wo": "ffn_down"}
 
 
-def locate(layer):
+def locate(layer, last=1):
     """(single-file layer, part, halves swapped)"""
     if layer in MORE:
         return MORE[layer][0], None, MORE[layer][1]
@@ -54,17 +54,17 @@ def locate(layer):
     rest = ".".join(parts[2:])
     if rest in NORMS:
         return f"joint_blocks.{parts[1]}.{NORMS[rest]}", None, False
-    return single_file_layer(layer, last=1)
+    return single_file_layer(layer, last=last)
 
 
-def single_file(tensors):
+def single_file(tensors, last=1):
     result, groups = {}, {}
     for name, value in tensors.items():
         if name == "pos_embed.pos_embed":
             result["pos_embed"] = value
             continue
         layer, leaf = name.rsplit(".", 1)
-        single, part, swapped = locate(layer)
+        single, part, swapped = locate(layer, last)
         value = swap_halves(value) if swapped else value
         if part is None:
             result[f"{single}.{leaf}"] = value
