@@ -2,7 +2,9 @@
 // computes what those programs compute.
 #include <gtest/gtest.h>
 
+#include "engine/model_folder.h"
 #include "pipeline/golden_forward.h"
+#include "support/layouts.h"
 
 namespace octet::test {
 namespace {
@@ -99,6 +101,58 @@ TEST_P(Fp8Products, AreTorchs) {
   const Tensor result = arena.tensor(DType::kF32, {rows, width});
   ops::linear(ctx, {.dst = result, .x = input, .weight = &weight});
   EXPECT_LE(relative_l2(get(ctx, result), out), 1e-6);
+}
+
+/// comfy-new, which marks layers in both ways, with all marks in tensors or all in the metadata.
+WeightReader marked(bool in_tensors) {
+  const std::string weights = "transformer/diffusion_pytorch_model.safetensors";
+  const SafetensorsFile file(open_file(kData + "comfy-new/" + weights));
+  const std::string mark = ".comfy_quant";
+  auto about = nlohmann::json::parse(file.metadata().at("_quantization_metadata"));
+  TensorMap tensors;
+  for (const auto& [name, info] : file.tensors()) {
+    const Bytes bytes = file.read(info);
+    if (!name.ends_with(mark)) {
+      tensors[name] = {info.dtype_name, info.dims, bytes};
+      continue;
+    }
+    const auto* text = reinterpret_cast<const char*>(bytes.data());
+    about["layers"][name.substr(0, name.size() - mark.size())] =
+        nlohmann::json::parse(text, text + bytes.size());
+  }
+  EXPECT_EQ(about["layers"].size(), 7u);
+  Metadata metadata{{"_quantization_metadata", about.dump()}};
+  if (in_tensors) {
+    metadata.clear();
+    for (const auto& [layer, how] : about["layers"].items()) {
+      tensors[layer + mark] = text_tensor(how.dump());
+    }
+  }
+  return ModelFolder(std::make_unique<MemoryFiles>(std::map<std::string, Bytes>{
+                         {"model_index.json", bytes_of("{}")},
+                         {weights, safetensors_of(tensors, metadata)}}))
+      .open("transformer", "");
+}
+
+// Wide inputs and static scales too: all numbers are those of the file with both kinds of marks.
+TEST(ComfyMarks, InTensorsOrMetadataAloneMeanTheSame) {
+  const auto backend = make_cpu_backend({.threads = 2});
+  const auto forward_of = [&](WeightReader weights, Compute compute) {
+    const Mmdit mmdit(Loader(weights, *backend, compute));
+    weights.finish();
+    EXPECT_EQ(weights.wide_inputs().size(), 1u) << "full_precision_matrix_mult";
+    return forward(*backend, mmdit, expected(), "in.", {});
+  };
+  const auto both = [] {
+    return ModelFolder(open_folder(kData + "comfy-new")).open("transformer", "");
+  };
+  for (const bool in_tensors : {false, true}) {
+    EXPECT_EQ(marked(in_tensors).scheme(), both().scheme());
+    EXPECT_LE(relative_l2(forward_of(marked(in_tensors), Compute::kF32),
+                          expected().get("comfy-new.out").values),
+              kForwardTolerance);
+    EXPECT_EQ(forward_of(marked(in_tensors), Compute::kFP8), forward_of(both(), Compute::kFP8));
+  }
 }
 
 std::vector<File> with_product() {

@@ -1,6 +1,7 @@
 // Whole models in every GGUF type, k-quants too, which the `gguf` package reads but cannot quantise
-// to. The bytes are drawn from the tensors' names, here as in data/gguf/make_seeded.py: the digest says that they are the
-// file that the package wrote, and diffusers and transformers computed with what it decodes.
+// to. The bytes are drawn from the tensors' names, here as in data/gguf/make_seeded.py: the digest
+// says that they are the file that the package wrote, and diffusers and transformers computed with
+// what it decodes.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,8 +15,7 @@
 namespace octet::test {
 namespace {
 
-const std::string kSeeded =
-    std::string(OCTET_TEST_DATA) + "/model/data/gguf/seeded.safetensors";
+const std::string kSeeded = std::string(OCTET_TEST_DATA) + "/model/data/gguf/seeded.safetensors";
 constexpr double kTolerance = 1e-5;
 
 const GoldenTensors& expected() {
@@ -45,7 +45,8 @@ Bytes random_bytes(const std::string& name, std::size_t count) {
 
 Bytes drawn_floats(const std::string& name, std::size_t count) {
   const Bytes bits = random_bytes(name, 4 * count);
-  const bool norm = name.find("norm") != std::string::npos || name.find(".ln_") != std::string::npos;
+  const bool norm =
+      name.find("norm") != std::string::npos || name.find(".ln_") != std::string::npos;
   std::vector<float> values(count);
   for (std::size_t i = 0; i < count; ++i) {
     std::uint32_t u = 0;
