@@ -78,7 +78,11 @@ Files folder_with(const Bytes& transformer) {
   return files;
 }
 
-std::vector<std::uint8_t> picture_of(EngineOptions options) {
+struct Drawn {
+  std::vector<std::uint8_t> rgb;
+  std::vector<ComponentInfo> components;
+};
+Drawn draw(EngineOptions options) {
   options.device = "cpu";
   options.compute = "f32";
   options.threads = 1;
@@ -89,8 +93,10 @@ std::vector<std::uint8_t> picture_of(EngineOptions options) {
   request.width = 32;
   request.height = 32;
   request.t5_length = 9;
-  return engine.generate(request, {}).pictures.at(0).rgb;
+  return {engine.generate(request, {}).pictures.at(0).rgb, engine.model().components};
 }
+
+std::vector<std::uint8_t> picture_of(const EngineOptions& options) { return draw(options).rgb; }
 
 std::vector<std::uint8_t> picture_of(const Files& files) {
   const test::TempFolder folder;
@@ -349,6 +355,16 @@ TensorMap in_steps(TensorMap tensors) {
   return tensors;
 }
 
+void expect_stored(const std::string& type, const std::vector<ComponentInfo>& components) {
+  int found = 0;
+  for (const ComponentInfo& c : components) {
+    if (c.name != "transformer" && c.name != "text_encoder_3") continue;
+    EXPECT_EQ(c.stored, type) << c.name;
+    ++found;
+  }
+  EXPECT_EQ(found, 2);
+}
+
 // GGUF transformer and T5 beside safetensors of the rest: every type, in both spellings of names.
 // Widths are 256, so that blocks of k-quants fill them.
 TEST(Layouts, Gguf) {
@@ -383,14 +399,13 @@ TEST(Layouts, Gguf) {
   for (const char* type : {"F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q6_K"}) {
     options.model = folder.write("m.gguf", test::gguf_file(mmdit, type));
     options.parts.t5 = folder.write("t5.gguf", test::gguf_file(llama_t5(t5), type));
-    EXPECT_EQ(picture_of(options), wanted) << type;
-    const ModelInspection i = inspect_model(options);
-    EXPECT_EQ(i.problems, std::vector<std::string>{});
-    for (const ComponentInfo& c : i.model.components) {
-      if (c.name != "transformer" && c.name != "text_encoder_3") continue;
-      EXPECT_EQ(c.stored, type) << c.name;
-    }
+    const Drawn drawn = draw(options);
+    EXPECT_EQ(drawn.rgb, wanted) << type;
+    expect_stored(type, drawn.components);
   }
+  const ModelInspection i = inspect_model(options);
+  EXPECT_EQ(i.problems, std::vector<std::string>{});
+  expect_stored("Q6_K", i.model.components);
 }
 
 // FP8 without scales that uses the whole range: a plain cast only if the user says so.

@@ -153,10 +153,11 @@ std::pair<std::uint32_t, Bytes> encoded(const TestTensor& t, const std::string& 
   std::vector<float> values(t.data.size() / sizeof(float));
   std::memcpy(values.data(), t.data.data(), t.data.size());
   for (const Blocks& b : kBlocks) {
-    const bool fits = static_cast<std::size_t>(t.dims[1]) % b.values == 0 &&
-                      std::all_of(values.begin(), values.end(), [](float v) {
-                        return std::fabs(v) <= 7 * kStep && std::fmod(v, kStep) == 0;
-                      });
+    const bool fits =
+        static_cast<std::size_t>(t.dims[1]) % b.values == 0 &&
+        std::all_of(values.begin(), values.end(), [](float v) {
+          return std::fabs(v) <= 7 * kStep && static_cast<float>(code_of(v)) * kStep == v;
+        });
     if (type != b.name || !fits) continue;
     Bytes bytes;
     for (std::size_t i = 0; i < values.size(); i += b.values) {
