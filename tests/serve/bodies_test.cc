@@ -29,10 +29,10 @@ void expect_openai(const HttpAnswer& answer, int status, const std::string& mess
 
 TEST(Bodies, NotFound) {
   expect_openai(server().get("/nothing"), 404, "no such route: /nothing", nullptr, "not_found");
-  expect_openai(server().get("/v1/jobs/job_0"), 404,
-                "no such job, or its result is no longer kept", nullptr, "not_found");
-  expect_openai(server().get("/v1/pictures/0.png"), 404,
-                "no such picture, or it is no longer kept", nullptr, "not_found");
+  expect_openai(server().get("/v1/jobs/job_0"), 404, "no such job, or its result is no longer kept",
+                nullptr, "not_found");
+  expect_openai(server().get("/v1/pictures/0.png"), 404, "no such picture, or it is no longer kept",
+                nullptr, "not_found");
   expect_openai(server().draw(R"({"prompt":"a","model":"b"})"), 404,
                 "the model 'b' does not exist; GET /v1/models lists those that do", "model",
                 "model_not_found");
