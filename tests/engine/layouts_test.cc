@@ -282,6 +282,24 @@ TEST(Layouts, Fp8InADiffusersFolder) {
   }
 }
 
+// A file that forbids 8-bit inputs everywhere is not said to compute in FP8.
+TEST(Layouts, WhatIsComputedInsteadOfFp8IsSaid) {
+  const auto precision_of = [](const std::string& layout) {
+    const test::TempFolder folder;
+    for (const auto& [name, bytes] : folder_with(fp8_files().at(layout))) folder.write(name, bytes);
+    const ModelInspection i =
+        inspect_model({.model = folder.path(), .device = "cpu", .compute = "fp8"});
+    for (const ComponentInfo& c : i.model.components) {
+      if (c.name == "transformer") return c.compute + ": " + c.reason;
+    }
+    return std::string("no transformer");
+  };
+  EXPECT_EQ(precision_of("ComfyUI new"),
+            "fp8: no FP8 units on this device: inputs rounded to FP8, products and sums in FP32");
+  EXPECT_EQ(precision_of("ComfyUI new, metadata alone"),
+            "w8a16: 19 layers take 16-bit inputs, as the file says (full_precision_matrix_mult)");
+}
+
 TEST(Layouts, ModelOptExport) {
   Files files = folder_with(test::safetensors_of(scaled(model().mmdit, kBlocks, {})));
   files["transformer/config.json"] = bytes_of(
