@@ -103,12 +103,13 @@ OpCase from_patches(DType in, std::int64_t p) {
           }};
 }
 
-OpCase positions(DType x_type, DType table_type, std::int64_t h, std::int64_t w) {
+OpCase positions(DType x_type, DType table_type, std::int64_t h, std::int64_t w,
+                 std::int64_t n = 35) {
   return {"add_position_crop",
           std::string(name_of(x_type)) + " " + name_of(table_type) + " " + std::to_string(h) + "x" +
-              std::to_string(w),
+              std::to_string(w) + "x" + std::to_string(n),
           [=](Bench& b) {
-            const std::int64_t n = 35, side = 8;
+            const std::int64_t side = 8;
             const Tensor x = b.in_place(x_type, {2, h * w, n}, {});
             const Tensor table = b.input(table_type, {side, side, n});
             Values wanted = values_of(x);
@@ -164,6 +165,10 @@ std::vector<OpCase> embed_cases() {
   cases.push_back(positions(DType::kF32, DType::kF32, 8, 8));
   cases.push_back(positions(DType::kF32, DType::kF16, 3, 5));
   cases.push_back(positions(DType::kBF16, DType::kBF16, 4, 1));
+  for (const DType x : {DType::kF32, DType::kBF16}) {  // whole vectors
+    cases.push_back(positions(x, DType::kF32, 5, 6, 40));
+    cases.push_back(positions(x, DType::kBF16, 8, 3, 24));
+  }
   cases.push_back(relative(DType::kF32, 77, 32, 128));
   cases.push_back(relative(DType::kBF16, 300, 32, 128));
   cases.push_back(relative(DType::kF16, 19, 8, 20));
