@@ -22,7 +22,7 @@ namespace octet::cuda::attention {
 template <class Config>
 __device__ void produce(const Params& p, Shared<Config>& s, Cursors<Config>& at) {
   using namespace device;
-  if (threadIdx.x % 32 != 0) return;
+  if (threadIdx.x != Config::kConsumers) return;  // one thread asks for all copies
   for (int index = static_cast<int>(blockIdx.x); index < p.tiles;
        index += static_cast<int>(gridDim.x)) {
     const Tile tile = locate(p, index, Config::kRows);
@@ -73,17 +73,17 @@ __global__ void __launch_bounds__(Config::kThreads, 1)
   // Swizzled tiles need 1024-byte alignment; the launch asks for as much more.
   auto& s = *reinterpret_cast<Shared<Config>*>(memory + (-shared_address(memory) & 1023));
   set_up(p, s);
-  // Every thread passes this point between the two passes. The barrier counts warps, and of the
-  // producer one lane comes back later than the others.
+  // Every thread passes this point between the two passes, also those of the producer's warpgroup
+  // that have nothing to do. The barrier counts warps, and of the producer one lane comes back
+  // later than the others.
   const auto overflowed = [&] {
     __syncwarp();
-    sync_threads(kPassBarrier, Config::kConsumers + 32);
+    sync_threads(kPassBarrier, Config::kThreads);
     return s.overflow != 0;
   };
   Cursors<Config> at;
   if (threadIdx.x >= Config::kConsumers) {
     give_registers<Config::kProducerRegisters>();
-    if (threadIdx.x >= Config::kConsumers + 32) return;
     produce(p, s, at);
     if (overflowed()) produce(p, s, at);
   } else {
