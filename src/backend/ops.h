@@ -133,6 +133,8 @@ struct Conv2dArgs {
 /// optional; dst [B,Sq,H*Dh], tokens may be strided. With `rest` [B,Sr,H*Dh] the last Sr queries go
 /// there and dst takes only the first Sq-Sr: one attention over a joint sequence whose two streams
 /// want their results in tensors (or dtypes, or scales) of their own. Neither causal nor bias then.
+/// The scale of an FP8 row may be of the largest |v| of its element of the batch instead of the
+/// row's own largest result, which is never above it: E4M3 is as exact far below its largest code.
 /// With `norm_q`, FP32 [Dh], the queries are RMS-normalised per head first, those of dst by the
 /// first and those of rest by the second, as qk_norm does it with its eps. What q holds behind that
 /// is left open: a backend may normalise it in place.

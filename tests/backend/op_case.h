@@ -76,8 +76,10 @@ class Bench {
   /// BF16 the rounding of the format is added.
   void expect(const Tensor& found, const Values& wanted, double relative, double absolute);
   void expect(const Tensor& found, const Values& wanted, const Values& tolerance);
-  /// Compares FP8 codes and scales with exact values.
-  void expect_fp8(const Activation& found, const Values& wanted, double tolerance);
+  /// Compares FP8 codes and scales with exact values. Scales of rows are of the row's largest
+  /// value, or of at most `bound`.
+  void expect_fp8(const Activation& found, const Values& wanted, double tolerance,
+                  double bound = 0);
 
   /// Checks that no byte outside the outputs changed, and returns the bytes of all outputs.
   [[nodiscard]] std::vector<unsigned char> finish();

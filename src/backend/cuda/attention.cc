@@ -1,4 +1,4 @@
-// attention(): which kernel takes it, and the pass that turns its result into FP8 codes.
+// attention(): which kernel takes it, and for those that cannot, the pass that makes FP8 codes.
 #include "backend/cuda/attention/attention.h"
 
 #include "backend/cuda/cuda_ops.h"
@@ -7,9 +7,13 @@
 
 namespace octet::cuda {
 
-// Heads of 64 in BF16 on Hopper: both results of a joint sequence in one launch.
-bool CudaBackend::hopper_attention(const AttentionArgs& a, const Tensor& dst, const Tensor& rest) {
-  if (a.q.dtype != DType::kBF16 || dst.dtype != DType::kBF16 || a.q.dim(3) != 64 || a.causal ||
+// Heads of 64 in BF16 on Hopper: both results of a joint sequence in one launch, BF16 or E4M3.
+bool CudaBackend::hopper_attention(const AttentionArgs& a, const Activation& dst,
+                                   const Activation& rest) {
+  const auto writes = [](const Activation& to) {
+    return !to.data || to.data.dtype == DType::kBF16 || to.data.dtype == DType::kF8E4M3;
+  };
+  if (a.q.dtype != DType::kBF16 || !writes(dst) || !writes(rest) || a.q.dim(3) != 64 || a.causal ||
       a.bias) {
     return false;
   }
@@ -19,22 +23,28 @@ bool CudaBackend::hopper_attention(const AttentionArgs& a, const Tensor& dst, co
                           .token_stride = t.stride(1),
                           .head_stride = t.stride(2)};
   };
-  const auto output = [](const Tensor& t) {
+  const auto output = [](const Activation& to) {
+    const Tensor& t = to.data;
     if (!t) return AttentionOutput{};
     return AttentionOutput{.data = t.data,
                            .tokens = t.dim(1),
                            .batch_stride = t.stride(0),
-                           .token_stride = t.stride(1)};
+                           .token_stride = t.stride(1),
+                           .scale = to.scale.as<float>(),
+                           .fixed_scale = to.scale && to.scale.rank == 0};
   };
-  const AttentionDesc desc{.q = input(a.q),
-                           .k = input(a.k),
-                           .v = input(a.v),
-                           .out = {output(dst), output(rest)},
-                           .norm_q = {a.norm_q[0].as<const float>(), a.norm_q[1].as<const float>()},
-                           .batch = a.q.dim(0),
-                           .heads = a.q.dim(2),
-                           .keys = a.k.dim(1),
-                           .scale = a.scale};
+  const auto batch = static_cast<std::size_t>(a.q.dim(0));
+  const AttentionDesc desc{
+      .q = input(a.q),
+      .k = input(a.k),
+      .v = input(a.v),
+      .out = {output(dst), output(rest)},
+      .norm_q = {a.norm_q[0].as<const float>(), a.norm_q[1].as<const float>()},
+      .largest = static_cast<unsigned*>(scratch(Slot::kLargest, batch * sizeof(unsigned))),
+      .batch = a.q.dim(0),
+      .heads = a.q.dim(2),
+      .keys = a.k.dim(1),
+      .scale = a.scale};
   if (!attention_supports(desc, 10 * properties_.major + properties_.minor)) return false;
   attention_launch(desc, stream());
   return true;
@@ -68,6 +78,7 @@ void CudaBackend::generic_or_composed(const AttentionArgs& a, const Tensor& dst)
 }
 
 void CudaBackend::attention(const AttentionArgs& a) {
+  if (hopper_attention(a, a.dst, a.rest)) return launched("attention");
   const auto plain = [&](Slot slot, const Activation& dst) {
     return is_fp8(dst.data.dtype) ? scratch_like(slot, a.q.dtype, dst.data) : dst.data;
   };

@@ -27,6 +27,7 @@ enum class Slot : std::uint8_t {
   kScale,          // a scale per row where the file has one for all
   kAttention,      // attention output before it is quantised,
   kAttentionRest,  // and its second one
+  kLargest,        // largest value of each element of attention's batch
   kScores,         // attention scores of a few query rows
   kNorm,           // statistics
   kFinite,         // one word: whether a value was not
@@ -112,8 +113,8 @@ class CudaBackend final : public Backend {
   void generic_product(const LinearArgs& a, const WeightParts& w);
   void product_rows(const LinearArgs& a, const MatmulShape& shape, const MatmulOperands& operands);
   // attention.cc
-  [[nodiscard]] bool hopper_attention(const AttentionArgs& a, const Tensor& dst,
-                                      const Tensor& rest);
+  [[nodiscard]] bool hopper_attention(const AttentionArgs& a, const Activation& dst,
+                                      const Activation& rest);
   void attention_by_parts(const AttentionArgs& args, const Tensor& dst, const Tensor& rest);
   void generic_or_composed(const AttentionArgs& a, const Tensor& dst);
   [[nodiscard]] bool composed_attention(const AttentionArgs& a, const Tensor& dst);

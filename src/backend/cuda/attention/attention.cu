@@ -1,4 +1,5 @@
 #include "backend/cuda/attention/attention.h"
+#include "backend/cuda/attention/largest.cuh"
 #include "backend/cuda/attention/launch.cuh"
 
 namespace octet::cuda {
@@ -16,8 +17,14 @@ bool fits(const AttentionInput& in) {
   return aligned(in.data) && fits(in.batch_stride) && fits(in.token_stride) && fits(in.head_stride);
 }
 bool fits(const AttentionOutput& out) {
+  const auto whole = [&](std::int64_t stride) {
+    return fits(stride) && (out.scale == nullptr || stride % 16 == 0);
+  };
   return out.tokens == 0 || (out.tokens > 0 && out.tokens < kMost && aligned(out.data) &&
-                             fits(out.batch_stride) && fits(out.token_stride));
+                             whole(out.batch_stride) && whole(out.token_stride));
+}
+bool measures(const AttentionOutput& out) {
+  return out.tokens > 0 && out.scale != nullptr && !out.fixed_scale;
 }
 
 int processors() {
@@ -45,6 +52,7 @@ bool attention_supports(const AttentionDesc& d, int compute_capability) {
 }
 
 void attention_launch(const AttentionDesc& d, cudaStream_t stream) {
+  if (measures(d.out[0]) || measures(d.out[1])) launch_largest(d, processors(), stream);
   using Wide = Config<3, 5, 0>;
   using Narrow = Config<2, 5, 0>;
   const int blocks = processors();

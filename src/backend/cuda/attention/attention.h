@@ -25,12 +25,15 @@ struct AttentionOutput {
   void* data = nullptr;
   std::int64_t tokens = 0;  // queries whose results it takes; 0: unused
   std::int64_t batch_stride = 0, token_stride = 0;
+  float* scale = nullptr;    // E4M3 codes instead of BF16: what one is worth
+  bool fixed_scale = false;  // it is one number, given; else [B, tokens], and written
 };
 
 struct AttentionDesc {
   AttentionInput q, k, v;
   AttentionOutput out[2];       // the first queries, the rest
   const float* norm_q[2] = {};  // [64]: RMS-normalises the queries of each before use, or null
+  unsigned* largest = nullptr;  // room for [B], where a scale is written
   std::int64_t batch = 0, heads = 0, keys = 0;
   float scale = 1;
 };

@@ -8,8 +8,11 @@
 // run.
 #pragma once
 
+#include <cuda_fp8.h>
+
 #include "backend/cuda/attention/shared.cuh"
 #include "backend/cuda/attention/softmax.cuh"
+#include "backend/cuda/device.cuh"
 #include "backend/cuda/device/tma.cuh"
 
 namespace octet::cuda::attention {
@@ -223,16 +226,33 @@ class Consumer {
   // Divides by the sums of weights and hands the rows to the copy engine.
   template <Softmax kSoftmax>
   __device__ void finish(const Tile& tile) {
+    const float unit = p_.scale[tile.part] != nullptr ? codes_of_one(tile) : 1.0f;
     float factor[2];
 #pragma unroll
     for (int r = 0; r < 2; ++r) {
       const float sum = row_sum(state_.sum[r]);
       if (kSoftmax == Softmax::kFirstMaximum && !(sum < 0x1p64f)) s_.overflow = 1;
-      factor[r] = 1.0f / sum;
+      factor[r] = unit / sum;
     }
     const bool storing = threadIdx.x % 128 == 0;
     if (storing) device::wait_stores_read();
     device::sync_threads(kGroupBarrier + group_, 128);
+    if (p_.scale[tile.part] != nullptr) {
+      write_codes(factor);
+    } else {
+      write_values(factor);
+    }
+    device::fence_async_proxy();
+    device::sync_threads(kGroupBarrier + group_, 128);
+    if (storing) {
+      const int row = tile.row - tile.begin + group_ * kGroupRows;
+      device::store_4d(p_.out[tile.part], {0, tile.head, row, tile.batch},
+                       s_.out + group_ * kGroupRows);
+      device::commit_stores();
+    }
+  }
+
+  __device__ void write_values(const float (&factor)[2]) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       std::uint32_t f[4];
@@ -243,14 +263,33 @@ class Consumer {
       }
       device::store_fragment(device::fragment_address(s_.out, first_row(), 2 * i), f);
     }
-    device::fence_async_proxy();
-    device::sync_threads(kGroupBarrier + group_, 128);
-    if (storing) {
-      const int row = tile.row - tile.begin + group_ * kGroupRows;
-      device::store_4d(p_.out[tile.part], {0, tile.head, row, tile.batch},
-                       s_.out + group_ * kGroupRows);
-      device::commit_stores();
+  }
+
+  // E4M3, 64 bytes a row; o_[i] as in mask(), rows 8 apart.
+  __device__ void write_codes(const float (&factor)[2]) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    auto* rows = reinterpret_cast<std::uint8_t*>(s_.out + group_ * kGroupRows) +
+                 (first_row() % kGroupRows + lane / 4) * kHead + lane % 4 * 2;
+#pragma unroll
+    for (int i = 0; i < 16; ++i) {
+      const float2 pair = make_float2(o_[2 * i] * factor[i % 2], o_[2 * i + 1] * factor[i % 2]);
+      *reinterpret_cast<std::uint16_t*>(rows + i % 2 * 8 * kHead + i / 2 * 8) =
+          __nv_cvt_float2_to_fp8x2(pair, __NV_SATFINITE, __NV_E4M3);
     }
+  }
+
+  // How many codes are one, and the scale of this tile's rows to where it is asked for.
+  __device__ float codes_of_one(const Tile& tile) const {
+    float* scale = p_.scale[tile.part];
+    if (p_.fixed_scale[tile.part]) return 1.0f / *scale;
+    const float worth = fmaxf(__uint_as_float(p_.largest[tile.batch]), kTiny) / kE4M3Largest;
+    const int row =
+        tile.row - tile.begin + group_ * kGroupRows + static_cast<int>(threadIdx.x) % 128;
+    const int tokens = tile.end - tile.begin;
+    if (tile.head == 0 && threadIdx.x % 128 < kGroupRows && row < tokens) {
+      scale[static_cast<std::int64_t>(tile.batch) * tokens + row] = worth;
+    }
+    return 1.0f / worth;
   }
 
   // This warp's first row of the tile.

@@ -30,7 +30,8 @@ inline CUtensorMap output_map(const AttentionDesc& d, const AttentionOutput& out
   return tensor_map({.data = out.data,
                      .dims = {kHead, d.heads, out.tokens, d.batch},
                      .strides = {kHead, out.token_stride, out.batch_stride},
-                     .rows = kGroupRows});
+                     .rows = kGroupRows,
+                     .bytes = out.scale != nullptr});
 }
 
 template <class Config>
@@ -42,7 +43,10 @@ Params parameters(const AttentionDesc& d) {
   for (int i = 0; i < 2; ++i) {
     if (d.out[i].tokens > 0) p.out[i] = output_map(d, d.out[i]);
     p.norm_q[i] = d.norm_q[i];
+    p.scale[i] = d.out[i].scale;
+    p.fixed_scale[i] = d.out[i].fixed_scale;
   }
+  p.largest = d.largest;
   p.queries = static_cast<int>(queries(d));
   p.keys = static_cast<int>(d.keys);
   p.split = static_cast<int>(d.out[0].tokens);

@@ -23,6 +23,9 @@ struct Params {
   CUtensorMap q, k, v;
   CUtensorMap out[2];  // rows before `split` and from there on
   const float* norm_q[2];
+  float* scale[2];  // of E4M3 results, else null
+  bool fixed_scale[2];
+  const unsigned* largest;  // bits of max |v| of each element of the batch
   int queries, keys, split;
   int heads, first_tiles, tiles_per_head, tiles;
   int blocks;        // of keys

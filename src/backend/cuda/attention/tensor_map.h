@@ -10,13 +10,14 @@
 
 namespace octet::cuda::attention {
 
-/// BF16 rows of 64 elements: dims (column, head, token, batch), strides of the last three in
-/// elements; a copy moves `rows` tokens of one head, swizzled by 128 bytes.
+/// Rows of 64 elements: dims (column, head, token, batch), strides of the last three in elements; a
+/// copy moves `rows` tokens of one head: BF16 swizzled by 128 bytes, bytes as they are.
 struct TensorMapArgs {
   const void* data = nullptr;
   std::int64_t dims[4] = {};
   std::int64_t strides[3] = {};
   int rows = 0;
+  bool bytes = false;
 };
 [[nodiscard]] CUtensorMap tensor_map(const TensorMapArgs& args);
 
