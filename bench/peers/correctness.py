@@ -51,18 +51,18 @@ def distance(a, reference):
     return ((a - reference).norm() / reference.norm()).item()
 
 
-def torchao_fp8(name, device):
+def torchao_fp8(name, scales, device):
     """The model under torchao's dynamic per-row FP8, holding Octet's codes."""
     from torchao.quantization import (Float8DynamicActivationFloat8WeightConfig, PerRow,
                                       quantize_)
 
-    model = synthetic.fill(synthetic.transformer(name, torch.bfloat16, device), True, device)
+    model = synthetic.fill(synthetic.transformer(name, torch.bfloat16, device), scales, device)
     chosen = Float8DynamicActivationFloat8WeightConfig(granularity=PerRow())
     quantize_(model, chosen,
               lambda m, n: isinstance(m, torch.nn.Linear) and synthetic.is_fp8_layer(n + ".weight"))
     layers = dict(model.named_modules())
     plain = synthetic.transformer(name, torch.bfloat16, "meta")
-    for weight, codes, rows in synthetic.tensors(plain, True, device):
+    for weight, codes, rows in synthetic.tensors(plain, scales, device):
         if rows is None:
             continue
         held = layers[weight.removesuffix(".weight")].weight
@@ -86,15 +86,16 @@ def compare(args, name):
     row["diffusers_bf16"] = distance(velocity(half, inputs, torch.bfloat16), exact)
     del reference, half
 
-    ours, inputs = octet_velocity(args, name + "@fp8", "fp8")
-    reference = synthetic.fill(synthetic.transformer(name, torch.float32, args.device), True,
+    scales = synthetic.FORMATS[args.fp8]
+    ours, inputs = octet_velocity(args, f"{name}@{args.fp8}", "fp8")
+    reference = synthetic.fill(synthetic.transformer(name, torch.float32, args.device), scales,
                                args.device)
     exact = velocity(reference, inputs, torch.float32)
     del reference
     row["octet_fp8"] = distance(ours, exact)
     if not args.no_torchao:
         row["torchao_fp8"] = distance(
-            velocity(torchao_fp8(name, args.device), inputs, torch.bfloat16), exact)
+            velocity(torchao_fp8(name, scales, args.device), inputs, torch.bfloat16), exact)
     row["bf16_holds"] = row["octet_bf16"] <= row["diffusers_bf16"]
     row["fp8_holds"] = row["octet_fp8"] <= row.get("torchao_fp8", float("inf"))
     return row
@@ -106,6 +107,8 @@ def main():
     parser.add_argument("--octet-device", default="cuda")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--size", type=int, help="pixels of a side, default from the model")
+    parser.add_argument("--fp8", choices=["fp8", "fp8-static"], default="fp8",
+                        help="scales per row, or embedded ones per tensor")
     parser.add_argument("--f32", action="store_true", help="also Octet in FP32")
     parser.add_argument("--no-torchao", action="store_true")
     parser.add_argument("--json", type=pathlib.Path)

@@ -10,6 +10,7 @@ import torch
 
 MASK = 0xFFFFFFFF
 FP8_CODES = 122.0
+FORMATS = {"bf16": False, "fp8": "rows", "fp8-static": "tensor"}  # scales of FP8 weights
 LARGE = {"num_layers": 38, "pos_embed_max_size": 192, "dual_attention_layers": ()}
 MEDIUM = {"num_layers": 24, "pos_embed_max_size": 384, "dual_attention_layers": tuple(range(13))}
 TINY = {"num_layers": 2, "pos_embed_max_size": 16, "joint_attention_dim": 96,
@@ -114,8 +115,9 @@ def tensors(model, fp8, device):
                 continue
             codes = random_tensor(full, shape, torch.float8_e4m3fn, 0.0, FP8_CODES, device)
             scale = deviation / single(FP8_CODES)
+            spread = single(0.0 if fp8 == "tensor" else 0.1) * scale
             rows = random_tensor(full + "_scale", shape[:1], torch.float32, scale.item(),
-                                 (single(0.1) * scale).item(), device)
+                                 spread.item(), device)
             yield name, codes, rows
 
 

@@ -40,7 +40,13 @@ SyntheticSizes shrink(SyntheticSizes s) {
 struct Choice {
   SyntheticSizes sizes{};
   bool tiny = false;
-  bool fp8 = true;
+  SyntheticFormat format = SyntheticFormat::kFP8;
+};
+
+constexpr std::pair<const char*, SyntheticFormat> kFormats[] = {
+    {"fp8", SyntheticFormat::kFP8},
+    {"fp8-static", SyntheticFormat::kFP8Static},
+    {"bf16", SyntheticFormat::kBF16},
 };
 
 Choice parse(const std::string& model) {
@@ -48,19 +54,24 @@ Choice parse(const std::string& model) {
   Choice choice;
   const std::size_t at = name.find('@');
   const std::string precision = at == std::string::npos ? "fp8" : name.substr(at + 1);
-  choice.fp8 = precision == "fp8";
+  bool known = false;
+  for (const auto& [label, format] : kFormats) {
+    if (precision != label) continue;
+    choice.format = format;
+    known = true;
+  }
   name = name.substr(0, at);
   if (name.ends_with(kTiny)) {
     choice.tiny = true;
     name.resize(name.size() - std::strlen(kTiny));
   }
   for (const SyntheticSizes& sizes : kSizes) {
-    if (name != sizes.name || (!choice.fp8 && precision != "bf16")) continue;
+    if (name != sizes.name || !known) continue;
     choice.sizes = choice.tiny ? shrink(sizes) : sizes;
     return choice;
   }
   throw Error(Code::kInvalidArgument,
-              format("model: expected %sNAME[@fp8|@bf16] with a NAME of %s, found %s",
+              format("model: expected %sNAME[@fp8|@fp8-static|@bf16] with a NAME of %s, found %s",
                      kSyntheticPrefix, synthetic_names().c_str(), excerpt(model).c_str()));
 }
 
@@ -224,7 +235,7 @@ class SyntheticFiles final : public FileSet {
     const auto weight = weights_.find(file);
     if (weight != weights_.end()) {
       return std::make_unique<RandomFile>(
-          path, synthetic_tensors(choice_.sizes, weight->second, choice_.fp8));
+          path, synthetic_tensors(choice_.sizes, weight->second, choice_.format));
     }
     const auto content = texts_.find(file);
     if (content == texts_.end()) throw Error(Code::kIo, path + ": no such file");

@@ -10,8 +10,9 @@ namespace {
 constexpr float kBias = 0.02f;
 constexpr float kNorm = 0.1f;  // of norm weights around 1
 constexpr float kEmbedding = 0.5f;
-constexpr float kModulation = 0.5f;  // of what a variance-keeping linear would have
-constexpr float kFp8Codes = 122.0f;  // 3.67 deviations stay below the largest code, 448
+constexpr float kModulation = 0.5f;     // of what a variance-keeping linear would have
+constexpr float kFp8Codes = 122.0f;     // 3.67 deviations stay below the largest code, 448
+constexpr float kLargestInput = 32.0f;  // of static input scales; inputs reach about 12
 
 // FNV-1a: a tensor's seed is its name, so that no two tensors hold the same values.
 std::uint32_t seed_of(const std::string& name) {
@@ -23,7 +24,8 @@ std::uint32_t seed_of(const std::string& name) {
 /// The tensors of one component as they are listed.
 class List {
  public:
-  List(std::string component, bool fp8) : component_(std::move(component)), fp8_(fp8) {}
+  List(std::string component, SyntheticFormat format)
+      : component_(std::move(component)), format_(format) {}
 
   void tensor(const std::string& name, std::vector<std::int64_t> dims, const RandomCodes& codes) {
     tensors_.push_back({.name = name, .dims = std::move(dims), .codes = codes});
@@ -45,11 +47,17 @@ class List {
   /// A layer that is FP8 in FP8 models.
   void linear(const std::string& name, std::int64_t out, std::int64_t in, bool bias = true,
               float gain = 1.0f) {
-    if (!fp8_) return careful(name, out, in, bias, gain);
+    if (format_ == SyntheticFormat::kBF16) return careful(name, out, in, bias, gain);
     const float scale = gain / std::sqrt(static_cast<float>(in)) / kFp8Codes;
     tensor(name + ".weight", {out, in}, {.dtype = DType::kF8E4M3, .deviation = kFp8Codes});
-    tensor(name + ".weight_scale", {out},
-           {.dtype = DType::kF32, .mean = scale, .deviation = kNorm * scale});
+    if (format_ == SyntheticFormat::kFP8Static && component_ == "transformer") {
+      tensor(name + ".weight_scale", {}, {.dtype = DType::kF32, .mean = scale, .deviation = 0});
+      tensor(name + ".input_scale", {},
+             {.dtype = DType::kF32, .mean = kLargestInput / 448, .deviation = 0});
+    } else {
+      tensor(name + ".weight_scale", {out},
+             {.dtype = DType::kF32, .mean = scale, .deviation = kNorm * scale});
+    }
     if (bias) half(name + ".bias", {out}, 0.0f, kBias);
   }
   void conv(const std::string& name, std::int64_t out, std::int64_t in, std::int64_t kernel) {
@@ -61,7 +69,7 @@ class List {
 
  private:
   std::string component_;
-  bool fp8_;
+  SyntheticFormat format_;
   std::vector<SyntheticTensor> tensors_;
 };
 
@@ -207,8 +215,9 @@ void vae(List& list, const SyntheticSizes& s) {
 }  // namespace
 
 std::vector<SyntheticTensor> synthetic_tensors(const SyntheticSizes& sizes,
-                                               const std::string& component, bool fp8) {
-  List list(component, fp8);
+                                               const std::string& component,
+                                               SyntheticFormat format) {
+  List list(component, format);
   if (component == "transformer") transformer(list, sizes);
   if (component == "text_encoder") clip(list, sizes.clip_l);
   if (component == "text_encoder_2") clip(list, sizes.clip_g);

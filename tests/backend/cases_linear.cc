@@ -21,7 +21,8 @@ struct LinearSpec {
   bool residual = false;
   bool alias = false;  // the residual is the output itself
   bool static_input = false;
-  std::int64_t gap = 0;  // between rows of x, dst and residual
+  float static_output = 0;  // scale of an FP8 dst; 0: dynamic
+  std::int64_t gap = 0;     // between rows of x, dst and residual
 };
 
 // x in the dtype the weight wants, with its true values.
@@ -69,7 +70,7 @@ void run_linear(Bench& b, const LinearSpec& s) {
     a.dst = b.in_place(s.dst, {1, s.rows, s.out}, {.row_gap = s.gap});
     a.residual = a.dst.data;
   } else if (is_fp8(s.dst)) {
-    a.dst = b.fp8_output({1, s.rows, s.out}, true);
+    a.dst = b.fp8_output({1, s.rows, s.out}, s.static_output == 0, s.static_output);
   } else {
     a.dst = b.output(s.dst, {1, s.rows, s.out}, s.gap);
   }
@@ -181,6 +182,20 @@ std::vector<OpCase> even_cases() {
                          .scale = ScaleKind::kRow}));
     even({.stored = e4, .scale = ScaleKind::kTensor, .dst = bf16, .static_input = true});
     even({.stored = e4, .scale = ScaleKind::kRow, .dst = bf16, .static_input = true});
+    // One scale everywhere: a product may round its result to FP8 itself. Some values saturate.
+    for (const ScaleKind scale : {ScaleKind::kTensor, ScaleKind::kRow}) {
+      for (const Act act : {Act::kNone, Act::kGeluTanh, Act::kSilu}) {
+        for (const bool bias : {true, false}) {
+          even({.stored = e4,
+                .scale = scale,
+                .dst = e4,
+                .act = act,
+                .bias = bias,
+                .static_input = true,
+                .static_output = 0.7f});
+        }
+      }
+    }
   }
   return cases;
 }

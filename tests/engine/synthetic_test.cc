@@ -32,7 +32,7 @@ TEST(Synthetic, HasThePublishedSizes) {
   const std::map<std::string, std::uint64_t> transformers = {
       {"sd3.5-large", 8146280768}, {"sd3.5-medium", 2469663936}, {"sd3-medium", 2084951104}};
   for (const auto& [name, count] : transformers) {
-    for (const char* precision : {"", "@bf16", "@fp8"}) {
+    for (const char* precision : {"", "@bf16", "@fp8", "@fp8-static"}) {
       const auto files = open_synthetic(kSyntheticPrefix + name + precision);
       EXPECT_EQ(values(*files, "transformer/diffusion_pytorch_model.safetensors"), count) << name;
     }

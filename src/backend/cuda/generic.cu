@@ -159,6 +159,7 @@ __global__ void broadcast(float* dst, const float* value, std::int64_t count) {
   const std::int64_t i = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x;
   if (i < count) dst[i] = *value;
 }
+__global__ void one_over(float* dst, const float* value) { *dst = 1.0f / *value; }
 
 }  // namespace
 
@@ -190,6 +191,10 @@ void dequantise(cudaStream_t stream, void* dst, const WeightView& w, std::int64_
   } else {
     dequantise_rows<<<rows, 256, 0, stream>>>(out, w, static_cast<int>(in), with_scales);
   }
+}
+
+void reciprocal(cudaStream_t stream, float* dst, const float* value) {
+  one_over<<<1, 1, 0, stream>>>(dst, value);
 }
 
 void broadcast_scale(cudaStream_t stream, float* dst, const float* value, std::int64_t count) {

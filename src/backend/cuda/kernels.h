@@ -167,6 +167,8 @@ void pack_weight(cudaStream_t stream, const PackWeight& a);
 /// dst [rows, depth] BF16 = codes (* scales), for weights that stay FP8 in memory.
 void dequantise(cudaStream_t stream, void* dst, const WeightView& w, std::int64_t in,
                 bool with_scales);
+/// *dst = 1 / *value
+void reciprocal(cudaStream_t stream, float* dst, const float* value);
 /// dst[i] = *value
 void broadcast_scale(cudaStream_t stream, float* dst, const float* value, std::int64_t count);
 

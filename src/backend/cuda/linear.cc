@@ -37,6 +37,13 @@ Remainder remainder_of(const LinearArgs& a, bool fused_gelu) {
   return {.needed = is_fp8(a.dst.data.dtype) || act || residual || apart, .act = act};
 }
 
+// Whether the product can round its result to FP8 itself, GELU included: with one scale for each of
+// x, w and dst.
+bool rounds_itself(const LinearArgs& a, ScaleMode scales) {
+  return scales == ScaleMode::kScalar && a.dst.data.dtype == DType::kF8E4M3 && a.dst.scale &&
+         a.dst.scale.rank == 0 && !a.residual && (a.act == Act::kNone || a.act == Act::kGeluTanh);
+}
+
 }  // namespace
 
 void CudaBackend::generic_product(const LinearArgs& a, const WeightParts& w) {
@@ -127,8 +134,9 @@ bool CudaBackend::tuned_linear(const LinearArgs& a, const WeightParts& w) {
     shape.scales = static_x && w.per_tensor ? ScaleMode::kScalar : ScaleMode::kVectors;
   }
 
+  bool rounds = rounds_itself(a, shape.scales);
   const auto plan = [&](bool fused_gelu) {
-    const Remainder rest = remainder_of(a, fused_gelu);
+    const Remainder rest = rounds ? Remainder{} : remainder_of(a, fused_gelu);
     LinearArgs direct = a;
     if (rest.needed) {
       const bool full = compute == Compute::kF32 || a.dst.data.dtype == DType::kF32;
@@ -163,13 +171,17 @@ bool CudaBackend::tuned_linear(const LinearArgs& a, const WeightParts& w) {
   const bool want_gelu = a.act == Act::kGeluTanh && !is_fp8(a.dst.data.dtype) && !a.residual &&
                          a.dst.data.dtype == DType::kBF16;
   LinearArgs direct = plan(want_gelu);
+  if (rounds && !matmul_->supports(shape)) {
+    rounds = false;
+    direct = plan(want_gelu);
+  }
   if (want_gelu && !matmul_->supports(shape)) direct = plan(false);
   if (!matmul_->supports(shape)) {
     tell_generic(shape);
     return false;
   }
 
-  const Remainder rest = remainder_of(a, shape.gelu);
+  const Remainder rest = rounds ? Remainder{} : remainder_of(a, shape.gelu);
   if (rest.needed) direct.dst.data.data = scratch(Slot::kProduct, direct.dst.data.bytes());
   MatmulOperands o{.x = a.x.data.data,
                    .w = w.codes,
@@ -186,6 +198,11 @@ bool CudaBackend::tuned_linear(const LinearArgs& a, const WeightParts& w) {
         scratch(Slot::kScale, static_cast<std::size_t>(x.rows) * sizeof(float)));
     broadcast_scale(stream(), scales, o.x_scale, x.rows);
     o.x_scale = scales;
+  }
+  if (rounds) {
+    auto* codes_of_one = static_cast<float*>(scratch(Slot::kScale, sizeof(float)));
+    reciprocal(stream(), codes_of_one, a.dst.scale.as<const float>());
+    o.codes_of_one = codes_of_one;
   }
   if (compute == Compute::kW8A16) {
     void* values = scratch(Slot::kWeight, static_cast<std::size_t>(w.out * w.in) * 2);

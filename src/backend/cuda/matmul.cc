@@ -88,7 +88,9 @@ struct Matmul::Plan {
     }
     layout(x, s.x, {s.k, s.m, s.x_stride, s.x_batch});
     layout(dst, s.dst, {s.n, s.m, s.dst_stride, s.dst_batch});
-    layout(addend, s.dst, {s.n, s.m, s.addend ? s.addend_stride : s.dst_stride, s.dst_batch});
+    // Nothing is added to FP8, but the library wants it described, in 16 bits.
+    layout(addend, is_fp8(s.dst) ? DType::kBF16 : s.dst,
+           {s.n, s.m, s.addend ? s.addend_stride : s.dst_stride, s.dst_batch});
     layout(spare, s.dst, {s.n, s.m, s.n, s.m * s.n});
   }
   ~Plan() {
@@ -176,7 +178,8 @@ void Matmul::propose(Plan& plan) {
   // The library looks at pointers when it chooses: a null scale would mean none.
   point(plan, {.bias = workspace_,
                .x_scale = static_cast<const float*>(workspace_),
-               .w_scale = static_cast<const float*>(workspace_)});
+               .w_scale = static_cast<const float*>(workspace_),
+               .codes_of_one = static_cast<const float*>(workspace_)});
   // For few rows and long sums it thinks of nothing but sums in parts, which do not go with scales
   // per row; the algorithm of a taller product does.
   for (std::int64_t taller = 1; taller <= 8 && plan.candidates.empty(); taller *= 2) {
@@ -215,13 +218,15 @@ void Matmul::point(Plan& plan, const MatmulOperands& o) {
   if (plan.shape.scales == ScaleMode::kNone) return;
   plan.set(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, o.w_scale);
   plan.set(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, o.x_scale);
+  if (is_fp8(plan.shape.dst)) plan.set(CUBLASLT_MATMUL_DESC_D_SCALE_POINTER, o.codes_of_one);
 }
 
 cublasStatus_t Matmul::launch(cudaStream_t stream, Plan& plan, const MatmulOperands& o,
                               const cublasLtMatmulAlgo_t& algo) {
   point(plan, o);
   const float beta = o.addend != nullptr ? 1.0f : 0.0f;
-  const void* addend = o.addend != nullptr ? o.addend : o.dst;
+  // Where nothing is added the library wants dst here, but nothing where that is FP8.
+  const void* addend = o.addend != nullptr || is_fp8(plan.shape.dst) ? o.addend : o.dst;
   return lt_.matmul(lt_.handle, plan.desc, &o.alpha, o.w, plan.w, o.x, plan.x, &beta, addend,
                     plan.addend, o.dst, plan.dst, &algo, workspace_, kWorkspaceBytes, stream);
 }
@@ -252,7 +257,7 @@ void Matmul::choose(cudaStream_t stream, Plan& plan, const MatmulOperands& opera
     o.dst = spare;
     if (o.addend != nullptr) o.addend = spare;
     std::swap(plan.dst, plan.spare);
-    plan.addend = plan.dst;
+    if (!is_fp8(plan.shape.dst)) plan.addend = plan.dst;
   }
   std::size_t best = 0;
   float least = 1e30f;

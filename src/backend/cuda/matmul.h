@@ -43,6 +43,7 @@ struct MatmulOperands {
   const void* bias = nullptr;    // FP32 where dst is FP32 and x not FP8, else BF16
   const float* x_scale = nullptr;
   const float* w_scale = nullptr;
+  const float* codes_of_one = nullptr;  // FP8 dst, ScaleMode::kScalar: 1 / scale of the result
   float alpha = 1;
 };
 
