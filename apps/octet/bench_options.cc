@@ -18,7 +18,8 @@ Usage: octet bench [flags]
 Draws the same prompt several times, from text to the bytes of a PNG, and
 reports medians. Nothing is written. synthetic:NAME as --model measures a model
 whose files are not at hand: exact shapes, random weights (NAME: sd3.5-large,
-sd3.5-medium or sd3-medium; @bf16 behind it for BF16 instead of FP8).
+sd3.5-medium or sd3-medium; @bf16 behind it for BF16 instead of FP8, @fp8-static
+for FP8 with static scales per tensor).
 
 Examples:
   octet bench --model synthetic:sd3.5-large --device cuda --batch 1,4
