@@ -1,15 +1,14 @@
 // The part of AUTOMATIC1111's API that clients use: /sdapi/v1/...
 //
-// Unknown fields are ignored, as that server does; a size beyond the model becomes the nearest that
-// fits, and "info" says so. /interrupt and /progress concern the caller's own jobs, not
-// everybody's. Errors are {"detail": ...}, on these routes only.
+// /interrupt and /progress concern the caller's own jobs, not everybody's. Errors are
+// {"detail": ...}, on these routes only; a field that is wrong is 422.
 #pragma once
 
-#include "api/service.h"
+#include "api/decoder.h"
 
 namespace octet::api {
 
-void add_a1111_routes(http::Router& router, Service& service);
+void add_a1111_routes(http::Router& router, Service& service, Decoder& decoder);
 
 /// Whether a path belongs to this dialect.
 [[nodiscard]] bool is_a1111(const std::string& path);

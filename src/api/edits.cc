@@ -7,8 +7,6 @@
 #include "api/multipart.h"
 #include "api/openai.h"
 #include "base/sha256.h"
-#include "base/start_thread.h"
-#include "image/decode_child.h"
 
 namespace octet::api {
 namespace {
@@ -16,7 +14,6 @@ namespace {
 using Exchange = std::shared_ptr<http::Exchange>;
 
 constexpr std::size_t kBodyBytes = std::size_t{32} << 20;
-constexpr std::size_t kWaiting = 16;  // bodies that wait for the decoder
 
 struct Edit {
   Generation generation;
@@ -83,15 +80,6 @@ std::span<const std::byte> bytes_of(const Part& part) {
   return std::as_bytes(std::span(part.data));
 }
 
-DecodedPicture decode(const Part& part, const char* name) {
-  try {
-    return decode_picture_apart(bytes_of(part), name);
-  } catch (const Error& error) {
-    if (error.code() != Code::kInvalidArgument) throw;
-    throw RequestError(400, "invalid_image", error.what(), name);
-  }
-}
-
 /// The job that a form asks for, and the rest of the form in `e`.
 serve::JobSpec spec_of_form(const Service& service, const http::Request& request, Edit& e) {
   const std::vector<Part> parts = split_multipart(request.body, request.header("Content-Type"));
@@ -106,12 +94,12 @@ serve::JobSpec spec_of_form(const Service& service, const http::Request& request
   Generation& g = e.generation;
   const serve::ModelCard card = find_model(service, g.model);
   serve::JobSpec spec = spec_of(g, card, request);
-  DecodedPicture picture = decode(*image, "image");
+  DecodedPicture picture = decode_field(bytes_of(*image), "image");
   Image flat = over_white(picture);
   spec.request.init = InitPicture{flat.width, flat.height, std::move(flat.rgb)};
   spec.file.init_digest = sha256_hex(bytes_of(*image));
   if (mask) {
-    const DecodedPicture where = decode(*mask, "mask");
+    const DecodedPicture where = decode_field(bytes_of(*mask), "mask");
     spec.request.mask = InitMask{where.image.width, where.image.height, transparency_of(where)};
     spec.file.mask_digest = sha256_hex(bytes_of(*mask));
   }
@@ -130,77 +118,15 @@ void begin_edit_job(Service& service, const http::Request& request, const Exchan
   begin_job(service, request, exchange, spec_of_form(service, request, e));
 }
 
-using Function = void (*)(Service&, const http::Request&, const Exchange&);
-
-void run_or_refuse(Function function, Service& service, const http::Request& request,
-                   const Exchange& exchange) {
-  try {
-    function(service, request, exchange);
-  } catch (const RequestError& error) {
-    exchange->respond(openai_error(error));
-  } catch (const Error& error) {
-    exchange->respond(openai_error(RequestError(500, "server_error", error.what())));
-  } catch (const std::bad_alloc&) {
-    exchange->respond(openai_error(RequestError(503, "out_of_memory", "not enough memory")));
-  }
-}
-
-RequestError too_many_pictures() {
-  RequestError error(429, "rate_limit_exceeded", "too many pictures wait for their decoding");
-  error.retry_after = 1;
-  return error;
-}
-
 }  // namespace
-
-Decoder::Decoder() : thread_(start_thread([this] { work(); })) {}
-
-Decoder::~Decoder() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-    tasks_.clear();
-  }
-  changed_.notify_all();
-  thread_.join();
-}
-
-bool Decoder::run(std::function<void()> task) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (tasks_.size() >= kWaiting) return false;
-    tasks_.push_back(std::move(task));
-  }
-  changed_.notify_all();
-  return true;
-}
-
-void Decoder::work() {
-  while (true) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return stop_ || !tasks_.empty(); });
-    if (stop_) return;
-    const std::function<void()> task = std::move(tasks_.front());
-    tasks_.pop_front();
-    lock.unlock();
-    task();
-  }
-}
 
 void add_edit_routes(http::Router& router, Service& service, Decoder& decoder) {
   Edit shape;
-  const auto add = [&](const char* pattern, const char* summary, Function function) {
+  const auto add = [&](const char* pattern, const char* summary, PictureHandler function) {
     router.add({.method = "POST",
                 .pattern = pattern,
                 .summary = summary,
-                .handler =
-                    [&service, &decoder, function](const http::Request& request,
-                                                   const Exchange& exchange) {
-                      const bool waits = decoder.run([&service, function, request, exchange] {
-                        run_or_refuse(function, service, request, exchange);
-                      });
-                      if (!waits) throw too_many_pictures();
-                    },
+                .handler = on_decoder(decoder, service, function, openai_error),
                 .body_limit = kBodyBytes,
                 .multipart = true,
                 .request_schema = schema_of(fields_of(shape))});

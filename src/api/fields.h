@@ -31,13 +31,16 @@ class RequestError : public Error {
   std::string name_, param_;
 };
 
+struct Field;
+
 /// Accepted in any form and ignored: `help` says why.
 struct Ignored {};
 
 using FieldTarget =
-    std::variant<Ignored, bool*, std::optional<bool>*, int*, std::optional<int>*,
+    std::variant<Ignored, bool*, std::optional<bool>*, int*, std::optional<int>*, std::int64_t*,
                  std::optional<float>*, std::optional<double>*, std::optional<std::uint64_t>*,
-                 std::string*, std::optional<std::string>*, std::vector<int>*>;
+                 std::string*, std::optional<std::string>*, std::vector<int>*,
+                 std::vector<std::string>*, const std::vector<Field>*>;
 
 struct Field {
   std::string name;
@@ -45,15 +48,18 @@ struct Field {
   FieldTarget target;
   double low = -1e308, high = 1e308;  // of numbers
   int multiple = 1;                   // of integers
-  std::size_t max_bytes = 256;        // of texts
+  std::size_t max_bytes = 256;        // of texts, each
   std::vector<std::string> choices = {};
   bool required = false;
 };
 
 enum class Unknown { kRefuse, kIgnore };
 
-/// Parses a JSON object of at most 32 levels and stores its members.
-void bind_fields(std::span<const Field> fields, std::string_view body, Unknown unknown);
+/// Parses a JSON object of at most 32 levels and stores its members; those of a field that is a
+/// list of fields are the members of an object in it. Returns the names of members that were
+/// ignored although they ask for something: they are not null, false, 0 or empty.
+std::vector<std::string> bind_fields(std::span<const Field> fields, std::string_view body,
+                                     Unknown unknown);
 
 /// The JSON schema of such a body, as text.
 [[nodiscard]] std::string schema_of(std::span<const Field> fields);

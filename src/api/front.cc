@@ -152,7 +152,7 @@ Front::Front(Service& service, GuardOptions guard)
   add_edit_routes(router_, service, decoder_);
   add_job_routes(router_, service);
   add_picture_route(router_, service);
-  add_a1111_routes(router_, service);
+  add_a1111_routes(router_, service, decoder_);
   add_metrics_route(router_, service, metrics_);
   service.jobs.on_accept([this](const serve::JobSpec& spec, const std::string& token) {
     journal_.accepted(spec, token);

@@ -61,7 +61,10 @@ TEST_F(A1111, DrawsForSillyTavern) {
   EXPECT_EQ(info["seed"], 5);
   EXPECT_EQ(info["sampler_name"], "DPM++ 2M");
   EXPECT_EQ(info["cfg_scale"], 5);
-  EXPECT_EQ(info["remarks"].size(), 2u) << info;
+  EXPECT_EQ(info["remarks"].size(), 3u) << info;
+  EXPECT_EQ(info["remarks"][0],
+            "ignored: clip_skip, denoising_strength, hr_scale, "
+            "override_settings.CLIP_stop_at_last_layers");
   EXPECT_NE(info["infotexts"][0].get<std::string>().find("Seed: 5"), std::string::npos);
 }
 
@@ -93,8 +96,8 @@ TEST_F(A1111, ProgressAndInterrupt) {
 
 TEST_F(A1111, ErrorsAreItsOwn) {
   for (const auto& [path, body, status] : std::vector<std::tuple<std::string, std::string, int>>{
-           {"/sdapi/v1/txt2img", R"({"steps":0})", 400},
-           {"/sdapi/v1/txt2img", "", 400},
+           {"/sdapi/v1/txt2img", R"({"steps":0})", 422},
+           {"/sdapi/v1/txt2img", "", 422},
            {"/sdapi/v1/nothing", "{}", 404}}) {
     const HttpAnswer answer = server().post(path, body);
     EXPECT_EQ(answer.status, status) << path << body;

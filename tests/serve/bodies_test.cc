@@ -83,7 +83,7 @@ TEST(Bodies, TheOtherDialect) {
   EXPECT_EQ(missing.status, 404);
   EXPECT_TRUE(Json::parse(missing.body).contains("detail")) << missing.body;
   const HttpAnswer invalid = server().post("/sdapi/v1/txt2img", R"({"steps":"x"})");
-  EXPECT_EQ(invalid.status, 400);
+  EXPECT_EQ(invalid.status, 422);
   EXPECT_TRUE(Json::parse(invalid.body).contains("detail")) << invalid.body;
 }
 
